@@ -1,0 +1,81 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import NIOHTTPCompression
+import NIOPosix
+import NIOSSL
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+extension Reply {
+    /// What a request that threw means. By type and case only; no message is matched and no value kept.
+    init(failure: any Error, head: AnswerHead?) {
+        switch failure {
+        case NIOHTTPDecompression.DecompressionError.limit:
+            self = head?.violation(.tooLarge) ?? .transport(.other("decompression limit"))
+        case let error as NIOHTTPDecompression.ExtraDecompressionError where error == .truncatedData:
+            self = .transport(.reset)
+        case is NIOHTTPDecompression.DecompressionError, is NIOHTTPDecompression.ExtraDecompressionError:
+            self = head?.violation(.badCompression) ?? .transport(.other("decompression"))
+        default:
+            self = .transport(TransportFailure(failure))
+        }
+    }
+}
+
+extension TransportFailure {
+    init(_ error: any Error) {
+        switch error {
+        case is CancellationError: self = .cancelled
+        case let error as HTTPClientError: self.init(error)
+        case let error as NIOConnectionError: self = error.connectionErrors.isEmpty ? .dns : .connect
+        case is SocketAddressError: self = .dns
+        case let error as ChannelError: self.init(error)
+        case let error as IOError: self.init(error)
+        case let error as HTTPParserError: self.init(error)
+        case NIOSSLError.uncleanShutdown: self = .reset
+        case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError: self = .tls
+        default: self = .other(String(describing: type(of: error)))
+        }
+    }
+
+    private init(_ error: HTTPClientError) {
+        switch error {
+        case .cancelled, .alreadyShutdown: self = .cancelled
+        case .deadlineExceeded, .readTimeout, .writeTimeout: self = .timeout
+        case .connectTimeout, .getConnectionFromPoolTimeout: self = .connect
+        case .tlsHandshakeTimeout: self = .tls
+        case .remoteConnectionClosed, .uncleanShutdown, .bodyLengthMismatch: self = .reset
+        default: self = .other(error.shortDescription)
+        }
+    }
+
+    private init(_ error: ChannelError) {
+        switch error {
+        case .connectTimeout, .connectPending: self = .connect
+        default: self = .reset
+        }
+    }
+
+    private init(_ error: IOError) {
+        switch error.errnoCode {
+        case ECONNRESET, EPIPE, ECONNABORTED: self = .reset
+        case ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EADDRNOTAVAIL: self = .connect
+        case ETIMEDOUT: self = .timeout
+        default: self = .other("errno \(error.errnoCode)")
+        }
+    }
+
+    private init(_ error: HTTPParserError) {
+        switch error {
+        case .invalidEOFState, .closedConnection, .invalidContentLength, .unexpectedContentLength: self = .reset
+        default: self = .other("HTTP: \(error)")
+        }
+    }
+}

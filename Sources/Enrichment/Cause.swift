@@ -1,0 +1,26 @@
+/// Why a job failed, was given back, or ended as a dead letter.
+package enum Cause: String, Sendable, CaseIterable {
+    /// The row holds no engagement id.
+    case invalidID = "invalid_id"
+    /// 404 or 410.
+    case notFound = "not_found"
+    /// 403.
+    case forbidden
+    /// Another 4xx: the API will not take this request, however often it is made.
+    case rejected
+    /// The answer is not the document that was asked for: no JSON object, another id, a redirect.
+    case contract
+    /// The answer is larger than `--max-document-bytes`.
+    case tooLarge = "too_large"
+    /// A 5xx.
+    case api
+    /// No whole answer: name resolution, connect, TLS, time-out, reset.
+    case network
+    /// Postgres refuses to write this engagement, somebody's trigger for example.
+    case database
+    /// 401, or no credential.
+    case credential
+    /// 429.
+    case rateLimited = "rate_limited"
+    case shutdown
+}

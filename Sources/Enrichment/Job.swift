@@ -1,0 +1,40 @@
+/// The lane of a job: the sign of its priority.
+package enum Lane: Int, CaseIterable, Sendable, Comparable {
+    case background = -1
+    case normal = 0
+    case live = 1
+
+    /// In the order in which they are served.
+    package static let inOrder: [Lane] = [.live, .normal, .background]
+
+    package static func < (left: Lane, right: Lane) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// One claimed row of the queue.
+package struct Job: Sendable, Equatable {
+    package let id: Int64
+    /// With ``id`` and the worker's boot id the token without which nothing is written.
+    package let claims: Int64
+    /// As it was inserted, cut to 100 characters; nil for NULL.
+    package let engagementID: String?
+    package let reason: String?
+    package let lane: Lane
+    package let attempts: Int
+    package let looks: Int
+    /// From when it was due to its claim.
+    package let waitMilliseconds: Int64
+
+    package init(
+        id: Int64, claims: Int64, engagementID: String?, reason: String? = nil, lane: Lane = .normal, attempts: Int = 0,
+        looks: Int = 0, waitMilliseconds: Int64 = 0
+    ) {
+        self.id = id
+        self.claims = claims
+        self.engagementID = engagementID
+        self.reason = reason
+        self.lane = lane
+        self.attempts = attempts
+        self.looks = looks
+        self.waitMilliseconds = waitMilliseconds
+    }
+}

@@ -1,0 +1,37 @@
+/// What happened, as the field `event` says it. People's dashboards match on these names: add, never rename.
+///
+/// A state is logged when it changes, not once a job. The one list is the manual's; it is made from this one.
+package enum LogEvent: String, CaseIterable, Sendable {
+    /// Exactly one for each claim that its worker lived to end (see ``JobDone``).
+    case jobDone = "job.done"
+
+    /// The configuration, redacted.
+    case workerStart = "worker.start"
+    case workerReady = "worker.ready"
+    case workerStop = "worker.stop"
+    /// Each 60 s, also when idle and while the database is away (see ``Heartbeat``).
+    case workerHeartbeat = "worker.heartbeat"
+
+    case scopeDenied = "scope.denied"
+    case scopeGranted = "scope.granted"
+    case credentialInvalid = "credential.invalid"
+    case credentialRestored = "credential.restored"
+    case rateLimited = "rate.limited"
+    case rateRestored = "rate.restored"
+
+    case dbLost = "db.lost"
+    case dbRestored = "db.restored"
+    case listenLost = "listen.lost"
+    case listenRestored = "listen.restored"
+    case leaseReclaimed = "lease.reclaimed"
+    case schemaMismatch = "schema.mismatch"
+    case schemaMigrated = "schema.migrated"
+    case clockSkew = "clock.skew"
+    case queueBloat = "queue.bloat"
+
+    /// Lines that nobody will see, since whoever reads the log was too slow; `n` says how many.
+    case logDropped = "log.dropped"
+
+    /// One request to the API, at level debug.
+    case request
+}

@@ -1,0 +1,121 @@
+import Postgres
+
+/// Claims while there is room and work, and sleeps by the bell when there is none.
+struct Claimer: Sendable {
+    /// How long without work before the worker says that it sleeps. Shorter, and a worker that keeps up would say so
+    /// hundreds of times a second, which slows the inserters.
+    private static let restlessness: Duration = .milliseconds(500)
+    private static let glance: Duration = .milliseconds(10)
+    /// After these the flag that we sleep has been seen by every insert; a bell missed in between is made good.
+    private static let earlyLooks: [Duration] = [.milliseconds(50), .milliseconds(200), .seconds(1)]
+    /// How long the flag holds; renewed well before, so that a crashed worker's runs out.
+    private static let idleTime: Duration = .seconds(45)
+    private static let bellInterval: Duration = .milliseconds(100)
+    private static let longestSleep: Duration = .seconds(25)
+
+    let board: JobBoard
+    let queue: JobQueue
+    let registry: WorkerRegistry
+    let clock: DatabaseClock
+    let bell: Bell
+    let database: Database
+    let lease: Duration
+    let pollInterval: Duration
+    /// Ends the claiming once nothing is due and nothing is in hand.
+    let once: Bool
+
+    func run() async {
+        var floors = Floors()
+        var lastWork = ContinuousClock.now
+        while let room = await board.room() {
+            guard let claimed = await claim(room, &floors) else { continue }
+            if claimed > 0 {
+                lastWork = .now
+            } else if once, await board.isEmpty {
+                return await board.stop()
+            } else if once || ContinuousClock.now - lastWork < Self.restlessness {
+                _ = await bell.wait(for: Self.glance)
+            } else {
+                await sleep(&floors)
+                lastWork = .now
+            }
+        }
+    }
+
+    /// One claim; the number of rows, or nil when the database did not serve, after a pause.
+    private func claim(_ room: [Lane: Int], _ floors: inout Floors) async -> Int? {
+        do {
+            let sent = ContinuousClock.now
+            let claimed = try await queue.claim(room, from: floors.current(), lease: lease, on: database.claim)
+            database.health.restored(role: "claim")
+            if let reading = claimed.clock { await clock.note(reading, at: sent) }
+            floors.note(claimed.floors)
+            await board.admit(claimed.jobs)
+            return claimed.jobs.count
+        } catch {
+            database.health.lost(error, role: "claim")
+            _ = await bell.wait(for: .milliseconds(Int.random(in: 200...1_000)))
+            return nil
+        }
+    }
+
+    /// Says that we sleep, looks again, then sleeps until a bell, the next job's time or the poll, and looks.
+    /// Returns with work in hand, or when the worker stops.
+    private func sleep(_ floors: inout Floors) async {
+        var looks = 0
+        var lastBell = ContinuousClock.now - .seconds(1)
+        var saidAt: ContinuousClock.Instant?
+        while let room = await board.room() {
+            if saidAt.map({ .now - $0 > Self.longestSleep }) ?? true {
+                guard await say(Self.idleTime) else { return }
+                saidAt = .now
+            }
+            guard let claimed = await claim(room, &floors) else { return }
+            if claimed > 0 { break }
+            if await bell.wait(for: await nextSleep(looks)) {
+                // Anybody may ring, and we are still here: bells that bring nothing are answered ten times a second at most.
+                let early = Self.bellInterval - (ContinuousClock.now - lastBell)
+                if early > .zero { try? await Task.sleep(for: early) }
+                lastBell = .now
+            }
+            looks += 1
+        }
+        _ = await say(.zero)
+    }
+
+    private func nextSleep(_ looks: Int) async -> Duration {
+        if looks < Self.earlyLooks.count { return min(Self.earlyLooks[looks], pollInterval) }
+        let longest = min(pollInterval, Self.longestSleep)
+        let due = (try? await queue.nextDue(on: database.claim)) ?? nil
+        return min(longest, max(due ?? longest, .milliseconds(1)))
+    }
+
+    private func say(_ duration: Duration) async -> Bool {
+        do {
+            try await registry.idle(for: duration, on: database.claim)
+            return true
+        } catch {
+            database.health.lost(error, role: "claim")
+            return false
+        }
+    }
+}
+
+/// From where the claims of each lane begin. A floor spares the walk over finished rows that vacuum may not remove yet; it
+/// goes when a claim comes back short and every two seconds, since rows may become visible, or be given back, behind it.
+private struct Floors {
+    private static let lifetime: Duration = .seconds(2)
+
+    private var floors: [Lane: JobQueue.Floor] = [:]
+    private var since = ContinuousClock.now
+
+    mutating func current() -> [Lane: JobQueue.Floor] {
+        if ContinuousClock.now - since > Self.lifetime {
+            floors = [:]
+            since = .now
+        }
+        return floors
+    }
+
+    mutating func note(_ full: [Lane: JobQueue.Floor]) { floors = full }
+}

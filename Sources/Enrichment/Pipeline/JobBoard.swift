@@ -1,0 +1,201 @@
+import AskElephant
+
+/// Where the claimer, the senders and the writers meet: who waits for what, and how much may be in hand.
+///
+/// What is sent next is decided by ``Window``, what is written next by ``Outbox``; this only suspends and wakes.
+actor JobBoard {
+    /// Requests and documents on their way to Postgres at most: then nothing more is sent.
+    private let maxUnwritten: Int
+    /// Rows in hand at most, however many share a request.
+    private static let maxJobs = 10_000
+
+    private var window = Window()
+    private var outbox = Outbox()
+    private var inFlight = 0
+    private var beingWritten = 0
+    private var sends = SendRate()
+    private var isStopping = false
+    private var senders: [CheckedContinuation<Void, Never>] = []
+    private var writers: [CheckedContinuation<Void, Never>] = []
+    private var claimer: CheckedContinuation<Void, Never>?
+
+    init(concurrency: Int) { maxUnwritten = max(400, 2 * concurrency) }
+
+    // MARK: The claimer's side
+
+    /// How many rows of each lane to claim; waits until it is worth a claim. Nil once the worker stops.
+    ///
+    /// Claimed and not yet sent is at most what fills the free senders and what is sent within a second, in each lane.
+    func room() async -> [Lane: Int]? {
+        while !isStopping {
+            let target = senders.count + max(8, min(400, sends.perSecond()))
+            let room = Dictionary(
+                uniqueKeysWithValues: Lane.inOrder.map { ($0, max(0, min(100, target - window.unsentCount($0)))) }
+            )
+            let enough = min(target, 100) / 4
+            if window.jobCount < Self.maxJobs, room.values.contains(where: { $0 > enough }) { return room }
+            await withCheckedContinuation { claimer = $0 }
+        }
+        return nil
+    }
+
+    func admit(_ jobs: [Job]) {
+        for job in jobs {
+            if let text = job.engagementID, let engagement = EngagementID(text), !isStopping {
+                window.admit(job, of: engagement)
+            } else {
+                outbox.append(refusal(job))
+            }
+        }
+        wakeSenders()
+        wakeWriters()
+    }
+
+    /// Nothing claimed is left, nor on its way into Postgres.
+    var isEmpty: Bool { window.isEmpty && outbox.isEmpty && beingWritten == 0 }
+
+    var inHand: (jobs: Int, inFlight: Int) { (window.jobCount, inFlight) }
+
+    func requestsPerSecond() -> Double { Double(sends.perSecond()) }
+
+    // MARK: The senders' side
+
+    /// The next request; waits for one. Nil once the worker stops.
+    func takeNext() async -> Fetch? {
+        while !isStopping {
+            if outbox.count + beingWritten + inFlight < maxUnwritten, let fetch = window.takeNext() {
+                inFlight += 1
+                sends.note()
+                wakeClaimer()
+                return fetch
+            }
+            wakeClaimer()
+            await withCheckedContinuation { senders.append($0) }
+        }
+        return nil
+    }
+
+    func deliver(_ document: ReadyDocument) {
+        inFlight -= 1
+        outbox.append(document)
+        wakeWriters()
+    }
+
+    func deliver(_ settlement: Settlement) {
+        inFlight -= 1
+        outbox.append(settlement)
+        wakeWriters()
+    }
+
+    // MARK: The writers' side
+
+    /// What is ready, up to a batch; waits for something. Nil once the worker stops and nothing more can come.
+    func takeBatch() async -> Outbox.Batch? {
+        while true {
+            if let batch = outbox.takeBatch() {
+                beingWritten += batch.documents.count + batch.settlements.count
+                return batch
+            }
+            if isStopping && inFlight == 0 { return nil }
+            await withCheckedContinuation { writers.append($0) }
+        }
+    }
+
+    /// The jobs of these requests have ended in Postgres.
+    func finish(_ count: Int, of engagements: [EngagementID]) {
+        beingWritten -= count
+        for engagement in engagements { window.finish(engagement) }
+        if isStopping { giveBackWaiting() }
+        wakeSenders()
+        wakeClaimer()
+        if isStopping { wakeWriters() }
+    }
+
+    /// A document that was being written goes another way: its jobs are settled without it, or it is tried again, mended.
+    func putBack(_ settlement: Settlement) {
+        beingWritten -= 1
+        outbox.append(settlement)
+        wakeWriters()
+    }
+
+    func putBack(_ document: ReadyDocument) {
+        beingWritten -= 1
+        outbox.append(document)
+        wakeWriters()
+    }
+
+    // MARK: Leases and the end
+
+    var heldIDs: [Int64] { window.jobIDs }
+
+    /// Forgets rows that are ours no more; those whose request is out are found by the fence.
+    func lost(_ ids: Set<Int64>) -> [(EngagementID, [Job])] {
+        defer { wakeClaimer() }
+        return window.drop(ids)
+    }
+
+    /// Nothing new is claimed or sent; what no request is out for goes back at once.
+    func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        giveBackWaiting()
+        for sender in senders { sender.resume() }
+        senders = []
+        wakeClaimer()
+        wakeWriters()
+    }
+
+    // MARK: -
+
+    private func giveBackWaiting() {
+        for (engagement, jobs) in window.giveBack() {
+            let ends = jobs.map { JobEnd($0, .release, cause: .shutdown) }
+            outbox.append(Settlement(engagementID: engagement, ends: ends, wasInHand: false))
+        }
+    }
+
+    private func refusal(_ job: Job) -> Settlement {
+        let isInvalid = job.engagementID.flatMap(EngagementID.init) == nil
+        let end = isInvalid ? JobEnd(job, .dead, cause: .invalidID) : JobEnd(job, .release, cause: .shutdown)
+        return Settlement(ends: [end], wasInHand: false)
+    }
+
+    private func wakeSenders() {
+        let count = min(senders.count, window.unsentCount)
+        for sender in senders.suffix(count) { sender.resume() }
+        senders.removeLast(count)
+    }
+
+    private func wakeWriters() {
+        guard !outbox.isEmpty || isStopping else { return }
+        if isStopping {
+            for writer in writers { writer.resume() }
+            writers = []
+        } else {
+            writers.popLast()?.resume()
+        }
+    }
+
+    private func wakeClaimer() {
+        claimer?.resume()
+        claimer = nil
+    }
+}
+
+/// How many requests went out within the last second.
+private struct SendRate {
+    private var times: [ContinuousClock.Instant] = []
+    private var head = 0
+
+    mutating func note() { times.append(.now) }
+
+    mutating func perSecond() -> Int {
+        let start = ContinuousClock.now - .seconds(1)
+        while head < times.count, times[head] < start { head += 1 }
+        if head > 4_096 {
+            times.removeFirst(head)
+            head = 0
+        }
+        return times.count - head
+    }
+}

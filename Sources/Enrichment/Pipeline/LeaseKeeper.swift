@@ -1,0 +1,88 @@
+import Postgres
+
+/// Keeps the leases of what is in hand, and gives the jobs of dead workers back.
+struct LeaseKeeper: Sendable {
+    /// A worker counts as gone when nobody held its lock at two looks this far apart: one that lost all its connections at
+    /// once is back within that.
+    private static let lookInterval: Duration = .milliseconds(300)
+    private static let certainty: Duration = .milliseconds(600)
+    /// After an outage of ours others are still reconnecting, too.
+    private static let grace: Duration = .seconds(5)
+
+    let board: JobBoard
+    let queue: JobQueue
+    let registry: WorkerRegistry
+    let database: Database
+    let bell: Bell
+    let report: Reporter
+    let lease: Duration
+    let mediaLife: Duration
+    let log: Log
+
+    /// Extends every third of the lease, so that two failures in a row do not lose it.
+    func extendLeases() async {
+        while !Task.isCancelled {
+            await pause(lease / 3)
+            let held = await board.heldIDs
+            guard !held.isEmpty else { continue }
+            await keep { () throws(PostgresError) in
+                let gone = try await queue.extend(held, lease: lease, on: database.keep)
+                for (_, jobs) in await board.lost(gone) { report.lost(jobs) }
+            }
+        }
+    }
+
+    func watchOthers() async {
+        var missingSince: [Int64: ContinuousClock.Instant] = [:]
+        while !Task.isCancelled {
+            await pause(Self.lookInterval)
+            if database.health.isLost || database.health.sinceRestored.map({ $0 < Self.grace }) ?? false {
+                missingSince = [:]
+                continue
+            }
+            await keep { () throws(PostgresError) in
+                let gone = try await queue.goneWorkers(on: database.keep)
+                let now = ContinuousClock.now
+                missingSince = missingSince.filter { gone.contains($0.key) }
+                for worker in gone where missingSince[worker] == nil { missingSince[worker] = now }
+                let certain = Set(missingSince.filter { now - $0.value >= Self.certainty }.keys)
+                if !certain.isEmpty { try await reclaim(certain) }
+            }
+        }
+    }
+
+    /// The worker's sign of life for people, and the end of old signed URLs.
+    func keepUp() async {
+        while !Task.isCancelled {
+            await keep { () throws(PostgresError) in
+                try await registry.seen(on: database.keep)
+                try await registry.expireMedia(olderThan: mediaLife, on: database.keep)
+            }
+            await pause(.seconds(30))
+        }
+    }
+
+    private func reclaim(_ gone: Set<Int64>) async throws(PostgresError) {
+        for (worker, count) in try await queue.reclaim(gone, on: database.keep) {
+            log(
+                .warning, .leaseReclaimed, "a worker is gone: its jobs are due again",
+                [.bootID: .string(String(UInt64(bitPattern: worker), radix: 16)), .n: .integer(count)]
+            )
+            if count > 0 { bell.ring() }
+        }
+    }
+
+    private func keep(_ work: () async throws(PostgresError) -> Void) async {
+        do throws(PostgresError) {
+            try await work()
+            database.health.restored(role: "keep")
+        } catch {
+            if case .cancelled = error { return }
+            database.health.lost(error, role: "keep")
+        }
+    }
+
+    private func pause(_ duration: Duration) async {
+        try? await Task.sleep(for: duration)
+    }
+}

@@ -1,0 +1,148 @@
+import AskElephant
+import Postgres
+
+/// Takes whatever is ready and writes it in one statement: the documents with the completion of their jobs, and the ends
+/// of jobs that brought none.
+///
+/// An error is somebody's: the connection's or the server's (wait, all again, nobody charged), or one document's (found
+/// by splitting the batch).
+struct Writer: Sendable {
+    let role: String
+    let session: Session
+    let board: JobBoard
+    let queue: JobQueue
+    let store: EngagementStore
+    let judge: Judge
+    let database: Database
+    let report: Reporter
+
+    /// Runs until the board has stopped and is empty, or the task is cancelled.
+    func run() async {
+        while let batch = await board.takeBatch() {
+            if !batch.documents.isEmpty { await write(batch.documents) }
+            if !batch.settlements.isEmpty { await settle(batch.settlements) }
+            if Task.isCancelled { return }
+        }
+    }
+
+    // MARK: Documents
+
+    private func write(_ ready: [ReadyDocument]) async {
+        let start = ContinuousClock.now
+        do throws(Failure) {
+            let written = try await persist { () throws(PostgresError) in try await store.ingest(ready, on: session) }
+            let milliseconds = Int64((ContinuousClock.now - start) / .milliseconds(1))
+            for (ready, written) in zip(ready, written) { await conclude(ready, written, milliseconds) }
+        } catch {
+            guard case .refused(let refusal) = error else { return }
+            guard ready.count > 1 else { return await refused(ready[0], refusal) }
+            await write(Array(ready[..<(ready.count / 2)]))
+            await write(Array(ready[(ready.count / 2)...]))
+        }
+    }
+
+    private func conclude(_ ready: ReadyDocument, _ written: EngagementStore.Written, _ milliseconds: Int64) async {
+        if written.outcome == .refused { return await mend(ready, written.refusal ?? "") }
+        report.done(ready, written, writeMilliseconds: milliseconds)
+        ready.document.reservation?.release()
+        await board.finish(1, of: [ready.fetch.engagementID])
+    }
+
+    /// Postgres cannot read the document: it is cleaned once and tried again; a second time its jobs end.
+    private func mend(_ ready: ReadyDocument, _ refusal: String) async {
+        let isAnotherDocument = refusal == "other_document" || refusal == "not_an_object"
+        if !isAnotherDocument, !ready.isMended {
+            var mended = ready
+            mended.mend()
+            return await board.putBack(mended)
+        }
+        var generator = SystemRandomNumberGenerator()
+        let ends = judge.contract(ready.fetch.jobs, .contract, using: &generator)
+        await board.putBack(ready.settled(ends, error: "the document was refused: \(refusal)"))
+    }
+
+    /// Postgres refuses to write this one: somebody's trigger or lock, not a bad document.
+    private func refused(_ ready: ReadyDocument, _ error: PostgresError.ServerError) async {
+        let isLock = [.lockNotAvailable, .queryCancelled].contains(error.sqlState)
+        var generator = SystemRandomNumberGenerator()
+        let ends = judge.refusedByDatabase(ready.fetch.jobs, charged: !isLock, using: &generator)
+        await board.putBack(ready.settled(ends, error: PostgresError.server(error).description))
+    }
+
+    // MARK: Settlements
+
+    private func settle(_ settlements: [Settlement]) async {
+        let start = ContinuousClock.now
+        let engagements = settlements.filter(\.wasInHand).compactMap(\.engagementID)
+        do throws(Failure) {
+            let settled = try await persist { () throws(PostgresError) in
+                try await queue.settle(settlements, on: session)
+            }
+            let milliseconds = Int64((ContinuousClock.now - start) / .milliseconds(1))
+            for settlement in settlements { report.done(settlement, settled, writeMilliseconds: milliseconds) }
+            await board.finish(settlements.count, of: engagements)
+        } catch {
+            guard case .refused(let refusal) = error else { return }
+            guard settlements.count == 1 else {
+                for settlement in settlements { await settle([settlement]) }
+                return
+            }
+            // It cannot even be given back; the lease's end will do that.
+            report.stuck(refusal)
+            await board.finish(1, of: engagements)
+        }
+    }
+
+    // MARK: Persisting
+
+    private enum Failure: Error {
+        case refused(PostgresError.ServerError)
+        /// The worker ends; the leases do the rest.
+        case givenUp
+    }
+
+    /// Runs the statement until it succeeds or the server refuses it for what it holds. Outages are waited out here.
+    private func persist<Result: Sendable>(
+        _ statement: () async throws(PostgresError) -> Result
+    ) async throws(Failure) -> Result {
+        var failures = 0
+        while !Task.isCancelled {
+            do throws(PostgresError) {
+                let result = try await statement()
+                if failures > 0 { database.health.restored(role: role) }
+                return result
+            } catch {
+                failures += 1
+                if error.sqlState?.isRetriedAtOnce == true { continue }
+                if case .server(let refusal) = error, !refusal.sqlState.isOutage { throw .refused(refusal) }
+                if case .cancelled = error { throw .givenUp }
+                database.health.lost(error, role: role)
+            }
+            let pause = Duration.milliseconds(Int.random(in: 100...min(5_000, 200 << min(failures, 5))))
+            do { try await Task.sleep(for: pause) } catch { throw .givenUp }
+        }
+        throw .givenUp
+    }
+}
+
+extension SQLState {
+    /// The server's trouble and not a row's; a statement that took too long is split first, since one row may be why.
+    fileprivate var isOutage: Bool { isServerTrouble && self != .queryCancelled }
+}
+
+extension ReadyDocument {
+    fileprivate func settled(_ ends: [JobEnd], error: String) -> Settlement {
+        document.reservation?.release()
+        return Settlement(
+            engagementID: fetch.engagementID, ends: ends, observedAt: observedAt, error: error, record: record
+        )
+    }
+
+    /// What no jsonb can hold becomes something that it can: U+0000 and lone surrogates U+FFFD, endless numbers text.
+    fileprivate mutating func mend() {
+        let (json, fixes) = JSONRepair.repair(document.json)
+        document.json = json
+        isMended = true
+        repairs += fixes.map(\.rawValue).sorted()
+    }
+}

@@ -1,0 +1,199 @@
+package import Postgres
+package import SQLText
+
+/// Why a schema cannot be used or migrated.
+package enum SchemaError: Error, Sendable, Equatable {
+    /// Not PostgreSQL 15 or newer, or not a UTF-8 database.
+    case unsupportedServer(version: Int, encoding: String)
+    /// The schema is not there, or older than the binary.
+    case outdated(schema: String, found: Int, expected: Int)
+    /// The schema is newer than the binary by more than the one version that overlaps.
+    case tooNew(schema: String, found: Int, expected: Int)
+    /// A migration was applied from another text than ours.
+    case changed(version: Int, name: String)
+}
+
+/// Brings a schema up to date: forward only, checksummed, one at a time.
+package struct Migrator: Sendable {
+    package let conninfo: String
+    package let schema: String
+    package let binaryVersion: String
+
+    package init(conninfo: String, schema: String, binaryVersion: String) {
+        self.conninfo = conninfo
+        self.schema = schema
+        self.binaryVersion = binaryVersion
+    }
+
+    /// Applies what is missing, under an advisory lock: several at once come one after the other, and the later ones
+    /// find nothing to do. Returns what was applied.
+    ///
+    /// - Parameters:
+    ///   - withBell: false leaves the NOTIFY trigger out, since NOTIFY forbids PREPARE TRANSACTION.
+    ///   - dryRun: only tells what is missing.
+    package func migrate(withBell: Bool = true, dryRun: Bool = false) async throws -> [Migration] {
+        let connection = try await open()
+        if dryRun { return try await missing(connection) }
+        // Session level, so that it spans the transactions below and goes with the connection.
+        try await connection.run(script: "SET lock_timeout = '5min'", name: "migrate_lock")
+        _ = try await connection.query(Self.lock, [.text(schema)], timeout: .seconds(310))
+        try await connection.run(script: "SET lock_timeout = '2s'", name: "migrate_lock")
+        try await connection.run(script: bookkeeping, name: "migrate_schema")
+        let missing = try await missing(connection)
+        for migration in missing { try await apply(migration, connection) }
+        if !withBell {
+            try await connection.run(
+                script: "DROP TRIGGER IF EXISTS ring_bell ON enrichment_queue", name: "migrate_bell")
+        }
+        await connection.close()
+        return missing
+    }
+
+    /// The schema's version; 0 when there is none.
+    package func version() async throws -> Int {
+        let connection = try await open()
+        return try await Self.version(connection)
+    }
+
+    /// Throws unless this binary can work with the schema: its own version or the next, since migrations only add.
+    package static func check(_ connection: Connection, schema: String) async throws {
+        let found = try await version(connection)
+        let expected = Migration.latest
+        if found < expected { throw SchemaError.outdated(schema: schema, found: found, expected: expected) }
+        if found > expected + 1 { throw SchemaError.tooNew(schema: schema, found: found, expected: expected) }
+    }
+
+    /// All migrations as one script for psql, for those who apply them by other means.
+    package static func script(schema: String) -> String {
+        let migrator = Migrator(conninfo: "", schema: schema, binaryVersion: "")
+        let head =
+            "SET search_path = \(quoteIdentifier(schema)), pg_temp;\nCREATE SCHEMA IF NOT EXISTS \(quoteIdentifier(schema));\n"
+        return Migration.all.reduce(head + migrator.bookkeeping + "\n") { script, migration in
+            script + """
+
+                BEGIN;
+                -- m\(migration.version) \(migration.name)
+                \(migration.text)
+                INSERT INTO schema_migrations (version, name, checksum, binary_version)
+                VALUES (\(migration.version), '\(migration.name)', encode(sha256(convert_to($migration$\(migration.text)$migration$, 'UTF8')), 'hex'), 'sql');
+                COMMIT;
+
+                """
+        }
+    }
+
+    // MARK: -
+
+    private func open() async throws -> Connection {
+        var configuration = ConnectionConfiguration(
+            conninfo: conninfo, applicationName: "engagement-worker migrate", schema: schema
+        )
+        configuration.statementTimeout = .seconds(600)
+        let connection = try await Connection.open(configuration)
+        try await Self.checkServer(connection)
+        return connection
+    }
+
+    package static func checkServer(_ connection: Connection) async throws {
+        guard let row = try await connection.query(server).first else { return }
+        let (version, encoding) = (Int(try row.integer("version")), try row.text("encoding"))
+        guard version >= 150_000, encoding == "UTF8" else {
+            throw SchemaError.unsupportedServer(version: version, encoding: encoding)
+        }
+    }
+
+    private static func version(_ connection: Connection) async throws -> Int {
+        guard let row = try await connection.query(hasBookkeeping).first, try row.boolean("there") else { return 0 }
+        guard let last = try await connection.query(Statements.migrationsApplied).last else { return 0 }
+        return Int(try last.integer("version"))
+    }
+
+    /// What is not applied yet, after the check that what is applied has not changed since.
+    private func missing(_ connection: Connection) async throws -> [Migration] {
+        guard let row = try await connection.query(Self.hasBookkeeping).first, try row.boolean("there") else {
+            return Migration.all
+        }
+        let sums = try await connection.query(Self.checksums, [.texts(Migration.all.map(\.text))])
+        let applied = try await connection.query(Statements.migrationsApplied)
+        for row in applied {
+            let version = Int(try row.integer("version"))
+            guard version <= Migration.latest else {
+                throw SchemaError.tooNew(schema: schema, found: version, expected: Migration.latest)
+            }
+            guard try row.text("checksum") == sums[version - 1].text("checksum") else {
+                throw SchemaError.changed(version: version, name: try row.text("name"))
+            }
+        }
+        return Array(Migration.all.dropFirst(applied.count))
+    }
+
+    /// One migration in one transaction, its record first. A table that somebody uses is not waited for longer than 2 s
+    /// at a time, or everybody would queue up behind us; so a few tries.
+    private func apply(_ migration: Migration, _ connection: Connection) async throws {
+        var triesLeft = 30
+        while true {
+            do throws(PostgresError) {
+                try await connection.run(
+                    script: "BEGIN; SET LOCAL client_min_messages = warning", name: "migrate_begin")
+                _ = try await connection.query(
+                    Self.record,
+                    [
+                        .bigint(Int64(migration.version)), .text(migration.name), .text(migration.text),
+                        .text(binaryVersion),
+                    ]
+                )
+                try await connection.run(script: migration.text, name: "m\(migration.version)_\(migration.name)")
+                try await connection.run(script: "COMMIT", name: "migrate_commit")
+                return
+            } catch {
+                if !error.isConnectionLoss {
+                    _ = try? await connection.run(script: "ROLLBACK", name: "migrate_rollback")
+                }
+                triesLeft -= 1
+                guard error.sqlState == .lockNotAvailable, triesLeft > 0 else { throw error }
+            }
+        }
+    }
+
+    private var bookkeeping: String {
+        """
+        SET client_min_messages = warning;
+        CREATE SCHEMA IF NOT EXISTS \(quoteIdentifier(schema));
+        CREATE TABLE IF NOT EXISTS schema_migrations (
+            version        integer PRIMARY KEY,
+            name           text        NOT NULL,
+            checksum       text        NOT NULL,
+            applied_at     timestamptz NOT NULL DEFAULT now(),
+            binary_version text        NOT NULL
+        );
+        COMMENT ON TABLE schema_migrations IS 'Which migrations were applied, when, and by which version of engagement-worker.';
+        """
+    }
+
+    private static let server = Statement(
+        name: "migrate_server",
+        sql:
+            "SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding"
+    )
+    private static let lock = Statement(
+        name: "migrate_lock",
+        sql: "SELECT pg_advisory_lock(hashtextextended('engagement-worker migrate ' || $1::text, 0))"
+    )
+    private static let hasBookkeeping = Statement(
+        name: "migrate_there", sql: "SELECT to_regclass('schema_migrations') IS NOT NULL AS there"
+    )
+    private static let checksums = Statement(
+        name: "migrate_checksums",
+        sql: """
+            SELECT encode(sha256(convert_to(m.text, 'UTF8')), 'hex') AS checksum
+            FROM unnest($1::text[]) WITH ORDINALITY AS m(text, n) ORDER BY m.n
+            """
+    )
+    private static let record = Statement(
+        name: "migrate_record",
+        sql: """
+            INSERT INTO schema_migrations (version, name, checksum, binary_version)
+            VALUES ($1::bigint::integer, $2::text, encode(sha256(convert_to($3::text, 'UTF8')), 'hex'), $4::text)
+            """
+    )
+}

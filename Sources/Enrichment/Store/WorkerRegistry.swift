@@ -1,0 +1,58 @@
+import Postgres
+import SQLText
+
+/// The worker's row in `workers`, and the small upkeep that any worker does for all.
+struct WorkerRegistry: Sendable {
+    let bootID: Int64
+
+    func register(host: String, pid: Int32, version: String, on session: Session) async throws(PostgresError) {
+        _ = try await session.query(
+            Statements.workerRegister,
+            [.bigint(bootID), .text(host), .bigint(Int64(pid)), .text(version)]
+        )
+    }
+
+    func seen(on session: Session) async throws(PostgresError) {
+        _ = try await session.query(Statements.workerSeen, [.bigint(bootID)])
+    }
+
+    /// Says for how long inserts shall ring; zero: not at all.
+    func idle(for duration: Duration, on session: Session) async throws(PostgresError) {
+        _ = try await session.query(Statements.workerIdle, [.bigint(bootID), .double(duration / .seconds(1))])
+    }
+
+    func leave(on session: Session) async throws(PostgresError) {
+        _ = try await session.query(Statements.workerLeave, [.bigint(bootID)], timeout: .seconds(2))
+    }
+
+    func expireMedia(olderThan age: Duration, on session: Session) async throws(PostgresError) {
+        _ = try await session.query(Statements.mediaExpire, [.double(age / .seconds(1))])
+    }
+
+    func bellChannel(on session: Session) async throws(PostgresError) -> String {
+        guard let row = try await session.query(Statements.bellChannel).first else {
+            throw .unexpectedResult(column: "channel")
+        }
+        return try row.text("channel")
+    }
+}
+
+/// The queue in numbers; those above 10,000 are bounded.
+struct QueueSummary: Sendable {
+    var due: Int
+    var oldestDueSeconds: Double
+    var backgroundDue: Int
+    var waiting: Int
+
+    static func read(on session: Session) async throws(PostgresError) -> QueueSummary {
+        guard let row = try await session.query(Statements.queueSummary, timeout: .seconds(5)).first else {
+            throw .unexpectedResult(column: "due")
+        }
+        return QueueSummary(
+            due: Int(try row.integer("due")),
+            oldestDueSeconds: try row.doubleIfPresent("oldest_due_s") ?? 0,
+            backgroundDue: Int(try row.integer("background_due")),
+            waiting: Int(try row.integer("waiting"))
+        )
+    }
+}

@@ -1,0 +1,177 @@
+package import AskElephant
+import Postgres
+import Synchronization
+
+/// A worker: claims, fetches, writes, until it is told to stop.
+package final class Worker: Sendable {
+    package struct Configuration: Sendable {
+        package var database: Database.Configuration
+        package var client: Client.Configuration
+        package var concurrency = 64
+        package var lease: Duration = .seconds(60)
+        package var pollInterval: Duration = .seconds(1)
+        package var expand: [Expand] = Expand.allCases
+        package var maxAttempts = 8
+        package var backoff = Backoff()
+        package var memoryBudget = 64 << 20
+        package var mediaLife: Duration = .seconds(3600)
+        package var drainTimeout: Duration = .seconds(25)
+        package var heartbeatInterval: Duration = .seconds(60)
+        package var host = "localhost"
+        package var processID: Int32 = 0
+        package var version = "dev"
+
+        package init(database: Database.Configuration, client: Client.Configuration) {
+            self.database = database
+            self.client = client
+        }
+    }
+
+    package let bootID: Int64
+    private let configuration: Configuration
+    private let credentials: CredentialSource
+    private let log: Log
+    private let board: JobBoard
+    private let bell = Bell()
+    private let database: Database
+    private let report: Reporter
+    private let stopped = Mutex(false)
+
+    package init(_ configuration: Configuration, credentials: CredentialSource, log: Log) {
+        bootID = Int64.random(in: .min ... .max)
+        self.configuration = configuration
+        self.credentials = credentials
+        self.log = log.adding([.worker: .string(String(UInt64(bitPattern: bootID), radix: 16))])
+        board = JobBoard(concurrency: configuration.concurrency)
+        database = Database(configuration.database, bootID: bootID, log: self.log)
+        report = Reporter(log: self.log, bootID: bootID)
+    }
+
+    /// Connects and checks that the schema fits this binary.
+    ///
+    /// Throws ``SchemaError``, or a ``PostgresError`` that no waiting cures. A database that is away is waited for: give
+    /// up by cancelling.
+    package func prepare() async throws {
+        let connection = try await database.keep.current()
+        try await Migrator.checkServer(connection)
+        try await Migrator.check(connection, schema: configuration.database.schema)
+        try await registry.register(
+            host: configuration.host, pid: configuration.processID, version: configuration.version, on: database.keep
+        )
+    }
+
+    /// Works until ``stop()``, or with `once` until nothing is due; the number of dead letters. Call ``prepare()`` first.
+    package func run(once: Bool = false) async throws -> Int {
+        let channel = try await registry.bellChannel(on: database.keep)
+        let client = Client(configuration.client)
+        let upkeep = startUpkeep(channel)
+        log(.notice, .workerReady, "ready", [.channel: .string(channel)])
+        await work(client, once: once)
+        upkeep.cancel()
+        await client.shutdown()
+        if !database.health.isLost { try? await registry.leave(on: database.keep) }
+        await database.close()
+        await upkeep.value
+        return report.snapshot.dead
+    }
+
+    /// Claims nothing more, ends what is in hand within the drain timeout, gives the rest back. Returns at once.
+    package func stop() {
+        let isFirst = stopped.withLock { stopped in
+            defer { stopped = true }
+            return !stopped
+        }
+        guard isFirst else { return }
+        Task {
+            await board.stop()
+            bell.ring()
+        }
+    }
+
+    package func reloadCredential() { credentials.reload() }
+
+    // MARK: -
+
+    private var queue: JobQueue { JobQueue(bootID: bootID) }
+    private var registry: WorkerRegistry { WorkerRegistry(bootID: bootID) }
+    private var judge: Judge { Judge(maxAttempts: configuration.maxAttempts, backoff: configuration.backoff) }
+
+    /// The line from claim to write; ends when the board has stopped and everything in hand has ended.
+    private func work(_ client: Client, once: Bool) async {
+        let clock = DatabaseClock(session: database.keep)
+        let claiming = Task { await claimer(clock, once: once).run() }
+        let fetching = Task { await fetch(fetcher(client, clock)) }
+        let writing = Task { await write() }
+        await claiming.value
+        // The board has stopped: from here on the time is limited.
+        let deadline = Task {
+            try await Task.sleep(for: configuration.drainTimeout - min(.seconds(2), configuration.drainTimeout / 5))
+            fetching.cancel()
+            try await Task.sleep(for: min(.seconds(2), configuration.drainTimeout / 5))
+            writing.cancel()
+            await database.close()
+        }
+        await fetching.value
+        await writing.value
+        deadline.cancel()
+    }
+
+    private func fetch(_ fetcher: Fetcher) async {
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<configuration.concurrency { group.addTask { await fetcher.run() } }
+        }
+    }
+
+    private func write() async {
+        let store = EngagementStore(bootID: bootID, wanted: configuration.expand)
+        await withTaskGroup(of: Void.self) { group in
+            for (number, session) in database.writers.enumerated() {
+                let writer = Writer(
+                    role: "write-\(number + 1)", session: session, board: board, queue: queue, store: store,
+                    judge: judge,
+                    database: database, report: report
+                )
+                group.addTask { await writer.run() }
+            }
+        }
+    }
+
+    private func claimer(_ clock: DatabaseClock, once: Bool) -> Claimer {
+        Claimer(
+            board: board, queue: queue, registry: registry, clock: clock, bell: bell, database: database,
+            lease: configuration.lease, pollInterval: configuration.pollInterval, once: once
+        )
+    }
+
+    private func fetcher(_ client: Client, _ clock: DatabaseClock) -> Fetcher {
+        Fetcher(
+            board: board, clock: clock, client: client, credentials: credentials, health: apiHealth, judge: judge,
+            expand: configuration.expand,
+            budget: ByteBudget(total: configuration.memoryBudget, largestBody: configuration.client.maxBodyBytes),
+            log: log
+        )
+    }
+
+    private let apiHealth = APIHealth()
+
+    private func startUpkeep(_ channel: String) -> Task<Void, Never> {
+        let keeper = LeaseKeeper(
+            board: board, queue: queue, registry: registry, database: database, bell: bell, report: report,
+            lease: configuration.lease, mediaLife: configuration.mediaLife, log: log
+        )
+        let doorbell = Doorbell(session: database.listen, channel: channel, bell: bell)
+        let pulse = Pulse(
+            board: board, database: database, credentials: credentials, apiHealth: apiHealth, report: report,
+            interval: configuration.heartbeatInterval, log: log
+        )
+        return Task {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await keeper.extendLeases() }
+                group.addTask { await keeper.watchOthers() }
+                group.addTask { await keeper.keepUp() }
+                group.addTask { await doorbell.run() }
+                group.addTask { await pulse.run() }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import CLibPQ
+import Glibc
+
+/// One libpq connection and the thread that owns it.
+///
+/// Every call has a deadline. A connection that broke or missed one is thrown away, never reset: open another.
+/// Calls are served one at a time, in order.
+package actor Connection {
+    private let thread: ConnectionThread
+    private let configuration: ConnectionConfiguration
+    private var socket: PGSocket?
+    private var prepared: Set<String> = []
+    /// Written by ``interrupt()`` to wake a wait for notifications.
+    private nonisolated let wakeDescriptor: Int32
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    /// Connects, pins the session's settings and takes the shared lock, all within the connect timeout.
+    package static func open(_ configuration: ConnectionConfiguration) async throws(PostgresError) -> Connection {
+        let connection = Connection(configuration)
+        try await connection.connect()
+        return connection
+    }
+
+    private init(_ configuration: ConnectionConfiguration) {
+        self.configuration = configuration
+        thread = ConnectionThread()
+        wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
+        precondition(wakeDescriptor >= 0, "no descriptor to wake a database connection")
+    }
+
+    deinit {
+        Glibc.close(wakeDescriptor)
+        thread.stop()
+    }
+
+    /// Runs a statement, prepared on first use, and returns its rows.
+    package func query(
+        _ statement: Statement,
+        _ parameters: [Parameter] = [],
+        timeout: Duration? = nil
+    ) throws(PostgresError) -> [Row] {
+        let deadline = deadline(timeout)
+        if !prepared.contains(statement.name) {
+            try run(statement.name, deadline) { socket in
+                socket.sendPrepare(name: statement.name, text: statement.text, types: parameters.map(\.oid))
+            }
+            prepared.insert(statement.name)
+        }
+        return try run(statement.name, deadline) { socket in
+            socket.sendPrepared(name: statement.name, parameters: parameters)
+        }
+    }
+
+    /// Runs the statements of a migration file by the simple protocol, without parameters; the rows of the last one.
+    @discardableResult
+    package func run(script: String, name: String, timeout: Duration? = nil) throws(PostgresError) -> [Row] {
+        try run(name, deadline(timeout)) { socket in socket.sendScript(script) }
+    }
+
+    /// Waits for notifications; returns their number, 0 after the timeout or ``interrupt()``.
+    package func waitForNotifications(timeout: Duration) throws(PostgresError) -> Int {
+        guard let socket else { throw .lost(statement: nil, sqlState: nil) }
+        let deadline = ContinuousClock.now + timeout
+        while true {
+            guard socket.consumeInput() else { throw breakOff(.lost(statement: nil, sqlState: nil)) }
+            let count = socket.drainNotifications()
+            if count > 0 { return count }
+            switch socket.wait(.readable, until: deadline, orWake: wakeDescriptor) {
+            case .ready: continue
+            case .woken, .timedOut: return 0
+            }
+        }
+    }
+
+    /// Ends a running or the next ``waitForNotifications(timeout:)`` early. Safe from anywhere.
+    package nonisolated func interrupt() {
+        var one: UInt64 = 1
+        _ = write(wakeDescriptor, &one, 8)
+    }
+
+    package var isOpen: Bool { socket != nil }
+
+    /// Ends the session; the server releases its locks.
+    package func close() {
+        socket = nil
+    }
+
+    // MARK: -
+
+    private func deadline(_ timeout: Duration?) -> ContinuousClock.Instant {
+        ContinuousClock.now + (timeout ?? configuration.statementTimeout + .seconds(5))
+    }
+
+    private func connect() throws(PostgresError) {
+        let deadline = ContinuousClock.now + configuration.connectTimeout
+        guard let socket = PGSocket(configuration.keywords) else { throw .connect(sqlState: nil) }
+        try socket.finishConnecting(until: deadline)
+        self.socket = socket
+        do {
+            try pinSession(deadline)
+        } catch {
+            self.socket = nil
+            throw error
+        }
+    }
+
+    private func pinSession(_ deadline: ContinuousClock.Instant) throws(PostgresError) {
+        let settings = configuration.sessionSettings
+        let parameters: [Parameter] = [.texts(settings.map(\.name)), .texts(settings.map(\.value))]
+        try run("session", deadline) { socket in
+            socket.sendUnprepared(
+                "SELECT set_config(n, v, false) FROM unnest($1::text[], $2::text[]) AS s(n, v)",
+                parameters: parameters
+            )
+        }
+        guard let key = configuration.sharedLock else { return }
+        try run("session_lock", deadline) { socket in
+            socket.sendUnprepared("SELECT pg_advisory_lock_shared($1)", parameters: [.bigint(key)])
+        }
+    }
+
+    @discardableResult
+    private func run(
+        _ name: String,
+        _ deadline: ContinuousClock.Instant,
+        send: (PGSocket) -> Bool
+    ) throws(PostgresError) -> [Row] {
+        guard let socket else { throw .lost(statement: name, sqlState: nil) }
+        guard send(socket) else { throw breakOff(.lost(statement: name, sqlState: nil)) }
+        do {
+            return try socket.collectResults(statement: name, until: deadline)
+        } catch {
+            throw error.isConnectionLoss ? breakOff(error) : error
+        }
+    }
+
+    private func breakOff(_ error: PostgresError) -> PostgresError {
+        socket = nil
+        prepared = []
+        return error
+    }
+}

@@ -1,0 +1,61 @@
+/// The notifications of a connection that listens, as an async sequence.
+///
+/// The payload is not given: a notification says "look", nothing more. A half-open socket is silent, so the connection is
+/// probed when nothing came for `probeInterval`; a probe that is not answered in 5 s ends the sequence with an error.
+package struct Notifications: AsyncSequence, Sendable {
+    package typealias Element = Void
+    package typealias Failure = PostgresError
+
+    let connection: Connection
+    let probeInterval: Duration
+
+    package func makeAsyncIterator() -> Iterator {
+        Iterator(connection: connection, probeInterval: probeInterval)
+    }
+
+    package struct Iterator: AsyncIteratorProtocol {
+        let connection: Connection
+        let probeInterval: Duration
+
+        /// Notifications that came together are one element. Nil once the task is cancelled.
+        package mutating func next() async throws(PostgresError) -> Void? {
+            while !Task.isCancelled {
+                if try await wait() > 0 { return () }
+                if Task.isCancelled { break }
+                _ = try await connection.query(Notifications.probe, timeout: .seconds(5))
+            }
+            return nil
+        }
+
+        package mutating func next(isolation actor: isolated (any Actor)?) async throws(PostgresError) -> Void? {
+            try await next()
+        }
+
+        private func wait() async throws(PostgresError) -> Int {
+            let (connection, probeInterval) = (connection, probeInterval)
+            let outcome: Result<Int, PostgresError> = await withTaskCancellationHandler {
+                do throws(PostgresError) {
+                    return .success(try await connection.waitForNotifications(timeout: probeInterval))
+                } catch {
+                    return .failure(error)
+                }
+            } onCancel: {
+                connection.interrupt()
+            }
+            return try outcome.get()
+        }
+    }
+
+    private static let probe = Statement(name: "listen_probe", sql: "SELECT 1")
+}
+
+extension Connection {
+    /// Listens on a channel. Look at the table *after* this returns, or what came before it is missed.
+    package func listen(channel: String) throws(PostgresError) {
+        try run(script: "LISTEN \(quoteIdentifier(channel))", name: "listen")
+    }
+
+    package nonisolated func notifications(probeInterval: Duration = .seconds(5)) -> Notifications {
+        Notifications(connection: self, probeInterval: probeInterval)
+    }
+}

@@ -1,0 +1,51 @@
+/// One row of a result, already copied out of libpq: values in text format by column name.
+package struct Row: Sendable {
+    let columns: Columns
+    let values: [String?]
+
+    /// The column names of a result, shared by its rows.
+    final class Columns: Sendable {
+        let names: [String]
+        init(names: [String]) { self.names = names }
+    }
+
+    package var columnNames: [String] { columns.names }
+
+    package func textIfPresent(_ column: StaticString) throws(PostgresError) -> String? {
+        try text(named: String(describing: column))
+    }
+
+    /// For rows whose columns are not known when compiling: tables for people.
+    package func text(named name: String) throws(PostgresError) -> String? {
+        guard let index = columns.names.firstIndex(of: name) else { throw .unexpectedResult(column: name) }
+        return values[index]
+    }
+
+    package func text(_ column: StaticString) throws(PostgresError) -> String {
+        guard let value = try textIfPresent(column) else { throw .unexpectedResult(column: String(describing: column)) }
+        return value
+    }
+
+    package func integerIfPresent(_ column: StaticString) throws(PostgresError) -> Int64? {
+        guard let value = try textIfPresent(column) else { return nil }
+        guard let number = Int64(value) else { throw .unexpectedResult(column: String(describing: column)) }
+        return number
+    }
+
+    package func integer(_ column: StaticString) throws(PostgresError) -> Int64 {
+        guard let value = try integerIfPresent(column) else {
+            throw .unexpectedResult(column: String(describing: column))
+        }
+        return value
+    }
+
+    package func doubleIfPresent(_ column: StaticString) throws(PostgresError) -> Double? {
+        guard let value = try textIfPresent(column) else { return nil }
+        guard let number = Double(value) else { throw .unexpectedResult(column: String(describing: column)) }
+        return number
+    }
+
+    package func boolean(_ column: StaticString) throws(PostgresError) -> Bool {
+        try text(column) == "t"
+    }
+}

@@ -1,0 +1,106 @@
+/// A connection that comes back: opened when first needed, thrown away when it breaks, opened anew with jittered
+/// back-off.
+///
+/// A statement is never repeated here, since whether it took effect before the connection broke is not ours to guess:
+/// the caller gets the error and decides.
+package actor Session {
+    /// What a session tells about its connection; each change once.
+    package enum Event: Sendable {
+        case lost(PostgresError)
+        case restored
+    }
+
+    private let configuration: ConnectionConfiguration
+    private let report: @Sendable (Event) -> Void
+    private var connection: Connection?
+    private var opening: Task<Connection, any Error>?
+    private var isLost = false
+    private var isClosed = false
+
+    package init(_ configuration: ConnectionConfiguration, report: @escaping @Sendable (Event) -> Void = { _ in }) {
+        self.configuration = configuration
+        self.report = report
+    }
+
+    /// Runs a statement on the connection, waiting for one if need be.
+    ///
+    /// Throws `.cancelled` when the session is closed, and errors that no waiting cures (``PostgresError/isConfiguration``).
+    package func query(
+        _ statement: Statement,
+        _ parameters: [Parameter] = [],
+        timeout: Duration? = nil
+    ) async throws(PostgresError) -> [Row] {
+        let connection = try await current()
+        do {
+            return try await connection.query(statement, parameters, timeout: timeout)
+        } catch {
+            if error.isConnectionLoss { drop(connection, error) }
+            throw error
+        }
+    }
+
+    /// The open connection, for what a single statement cannot do.
+    package func current() async throws(PostgresError) -> Connection {
+        if isClosed { throw .cancelled }
+        if let connection { return connection }
+        let task = opening ?? Task { try await self.openWithBackoff() }
+        opening = task
+        do {
+            return try await task.value
+        } catch let error as PostgresError {
+            throw error
+        } catch {
+            throw .cancelled
+        }
+    }
+
+    /// Tells that the connection no longer serves; the next call opens another.
+    package func drop(_ broken: Connection, _ error: PostgresError) {
+        guard connection === broken else { return }
+        connection = nil
+        announceLoss(error)
+    }
+
+    package func close() async {
+        isClosed = true
+        opening?.cancel()
+        await connection?.close()
+        connection = nil
+    }
+
+    private func openWithBackoff() async throws -> Connection {
+        defer { opening = nil }
+        var failures = 0
+        while true {
+            do throws(PostgresError) {
+                let opened = try await Connection.open(configuration)
+                try adopt(opened)
+                return opened
+            } catch {
+                guard error.isConnectionLoss, !error.isConfiguration else { throw error }
+                announceLoss(error)
+            }
+            failures += 1
+            try await Task.sleep(for: Self.delay(afterFailures: failures))
+        }
+    }
+
+    private func adopt(_ opened: Connection) throws(PostgresError) {
+        if isClosed { throw .cancelled }
+        connection = opened
+        if isLost { report(.restored) }
+        isLost = false
+    }
+
+    private func announceLoss(_ error: PostgresError) {
+        if !isLost && !isClosed { report(.lost(error)) }
+        isLost = true
+    }
+
+    /// Full jitter up to 0.5, 1, 2, 4, then 5 s, and never under 50 ms: many workers do not come back in step, and
+    /// none waits long for a server that is back.
+    static func delay(afterFailures failures: Int) -> Duration {
+        let ceiling = min(5.0, 0.5 * Double(1 << min(failures - 1, 4)))
+        return .milliseconds(Int(max(50, Double.random(in: 0...ceiling) * 1000)))
+    }
+}

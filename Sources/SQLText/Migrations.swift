@@ -1,0 +1,29 @@
+/// The migrations of `sql/migrations` in order. Forward only: a released file never changes, its checksum is recorded.
+package struct Migration: Sendable {
+    package let version: Int
+    package let name: String
+    package let text: String
+
+    package static let all: [Migration] = [
+        Migration(1, "queue", PackageResources.m0001_queue_sql),
+        Migration(2, "engagements", PackageResources.m0002_engagements_sql),
+        Migration(3, "json", PackageResources.m0003_json_sql),
+        Migration(4, "project", PackageResources.m0004_project_sql),
+        Migration(5, "children", PackageResources.m0005_children_sql),
+        Migration(6, "ingest", PackageResources.m0006_ingest_sql),
+        Migration(7, "jobs", PackageResources.m0007_jobs_sql),
+        Migration(8, "views", PackageResources.m0008_views_sql),
+    ]
+
+    /// The schema version that this binary is written for.
+    package static let latest = all.count
+
+    private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            preconditionFailure("migration \(name) is not UTF-8")
+        }
+        self.version = version
+        self.name = name
+        self.text = text
+    }
+}

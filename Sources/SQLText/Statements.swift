@@ -1,0 +1,45 @@
+package import Postgres
+
+/// Every statement of `sql/queries`, one file each; a test compares this list with the folder and prepares each of them.
+package enum Statements {
+    package static let bellChannel = Statement(name: "bell_channel", embedded: PackageResources.bell_channel_sql)
+    package static let clockRead = Statement(name: "clock_read", embedded: PackageResources.clock_read_sql)
+    package static let deadList = Statement(name: "dead_list", embedded: PackageResources.dead_list_sql)
+    package static let deadReplay = Statement(name: "dead_replay", embedded: PackageResources.dead_replay_sql)
+    package static let deadShow = Statement(name: "dead_show", embedded: PackageResources.dead_show_sql)
+    package static let engagementIngest = Statement(
+        name: "engagement_ingest", embedded: PackageResources.engagement_ingest_sql)
+    package static let engagementShow = Statement(
+        name: "engagement_show", embedded: PackageResources.engagement_show_sql)
+    package static let jobClaim = Statement(name: "job_claim", embedded: PackageResources.job_claim_sql)
+    package static let jobExtend = Statement(name: "job_extend", embedded: PackageResources.job_extend_sql)
+    package static let jobInsert = Statement(name: "job_insert", embedded: PackageResources.job_insert_sql)
+    package static let jobInsertHeld = Statement(
+        name: "job_insert_held", embedded: PackageResources.job_insert_held_sql)
+    package static let jobNextDue = Statement(name: "job_next_due", embedded: PackageResources.job_next_due_sql)
+    package static let jobReclaim = Statement(name: "job_reclaim", embedded: PackageResources.job_reclaim_sql)
+    package static let jobSettle = Statement(name: "job_settle", embedded: PackageResources.job_settle_sql)
+    package static let mediaExpire = Statement(name: "media_expire", embedded: PackageResources.media_expire_sql)
+    package static let migrationsApplied = Statement(
+        name: "migrations_applied", embedded: PackageResources.migrations_applied_sql)
+    package static let queueSummary = Statement(name: "queue_summary", embedded: PackageResources.queue_summary_sql)
+    package static let stateShow = Statement(name: "state_show", embedded: PackageResources.state_show_sql)
+    package static let statusDead = Statement(name: "status_dead", embedded: PackageResources.status_dead_sql)
+    package static let statusGaps = Statement(name: "status_gaps", embedded: PackageResources.status_gaps_sql)
+    package static let statusQueue = Statement(name: "status_queue", embedded: PackageResources.status_queue_sql)
+    package static let statusSuccess = Statement(name: "status_success", embedded: PackageResources.status_success_sql)
+    package static let statusWorkers = Statement(name: "status_workers", embedded: PackageResources.status_workers_sql)
+    package static let workerIdle = Statement(name: "worker_idle", embedded: PackageResources.worker_idle_sql)
+    package static let workerLeave = Statement(name: "worker_leave", embedded: PackageResources.worker_leave_sql)
+    package static let workerRegister = Statement(
+        name: "worker_register", embedded: PackageResources.worker_register_sql)
+    package static let workerSeen = Statement(name: "worker_seen", embedded: PackageResources.worker_seen_sql)
+    package static let workersGone = Statement(name: "workers_gone", embedded: PackageResources.workers_gone_sql)
+
+    package static let all: [Statement] = [
+        bellChannel, clockRead, deadList, deadReplay, deadShow, engagementIngest, engagementShow, jobClaim, jobExtend,
+        jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, mediaExpire, migrationsApplied, queueSummary,
+        stateShow, statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers, workerIdle, workerLeave,
+        workerRegister, workerSeen, workersGone,
+    ]
+}

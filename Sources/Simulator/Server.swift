@@ -1,0 +1,113 @@
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A local AskElephant: the world behind the HTTP API of the contract, in this process.
+package final class Simulator: Sendable {
+    /// Reads everything; for `demo`, and for tests that are not about scopes.
+    package static let demoToken = "sk-apik_demo.secret"
+
+    package let world: World
+    private let running = Mutex<Running?>(nil)
+
+    private struct Running: Sendable {
+        let task: Task<Void, Never>
+        let address: String
+    }
+
+    private struct ConnectionCut: Error {}
+
+    package init(
+        seed: UInt64, settings: SimulatorSettings = SimulatorSettings(), switches: Switches = Switches()
+    ) {
+        world = World(seed: seed, settings: settings, switches: switches)
+        world.setToken(Self.demoToken, scopes: SimScope.all)
+    }
+
+    /// Ends in `/api`. There is one between `start` and `stop`.
+    package var baseURL: String {
+        guard let running = running.withLock({ $0 }) else {
+            preconditionFailure("the simulator is not started")
+        }
+        return "http://\(running.address)/api"
+    }
+
+    /// Returns once connections are accepted. May be called again after `stop`, on the same port too.
+    ///
+    /// - Parameter port: 0 takes a free one.
+    package func start(host: String = "127.0.0.1", port: Int = 0) async throws {
+        precondition(running.withLock { $0 == nil }, "the simulator is started already")
+        let (ports, announce) = AsyncThrowingStream<Int, any Error>.makeStream()
+        let server = Server(
+            childChannelSetup: HTTP1Channel(responder: { [world] request, writer, _ in
+                try await Self.respond(world, request, writer)
+            }),
+            configuration: ServerConfiguration(address: .hostname(host, port: port), backlog: 1_024),
+            onServerRunning: { announce.yield($0.localAddress?.port ?? port) },
+            eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
+            logger: Logger(label: "simulator", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+        let task = Task {
+            do {
+                try await server.run()
+                announce.finish()
+            } catch {
+                announce.finish(throwing: error)
+            }
+        }
+        for try await port in ports {
+            running.withLock { $0 = Running(task: task, address: "\(host):\(port)") }
+            return
+        }
+        task.cancel()
+        throw CancellationError()
+    }
+
+    /// Closes the port and every connection; requests that are held or delayed stay unanswered.
+    package func stop() async {
+        let stopped = running.withLock { running in
+            defer { running = nil }
+            return running
+        }
+        stopped?.task.cancel()
+        await stopped?.task.value
+    }
+
+    @concurrent
+    private static func respond(
+        _ world: World, _ request: Request, _ writer: consuming ResponseWriter
+    ) async throws {
+        let response = try await world.answer(
+            SimRequest(
+                method: request.head.method.rawValue,
+                target: request.head.path ?? "/",
+                authorization: request.head.headerFields[.authorization],
+                ifNoneMatch: request.head.headerFields[.ifNoneMatch]
+            )
+        )
+        try await send(response, writer)
+    }
+
+    @concurrent
+    private static func send(_ response: SimResponse, _ writer: consuming ResponseWriter) async throws {
+        var fields = HTTPFields()
+        for header in response.headers {
+            guard let name = HTTPField.Name(header.name) else {
+                preconditionFailure("no header name: \(header.name)")
+            }
+            fields.append(HTTPField(name: name, value: header.value))
+        }
+        if fields[.contentLength] == nil { fields[.contentLength] = String(response.body.count) }
+        let head = HTTPResponse(status: .init(code: response.status), headerFields: fields)
+        guard let length = response.cutAfter else {
+            return try await writer.write(
+                response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: response.body)))
+        }
+        var body = try await writer.writeHead(head)
+        try await body.write(ByteBuffer(bytes: response.body.prefix(length)))
+        throw ConnectionCut()
+    }
+}

@@ -1,0 +1,83 @@
+import Synchronization
+
+/// Answers that have nothing to do with the truth, and delays.
+extension World {
+    /// Any request for the id gets this answer before every other rule, credentials included.
+    ///
+    /// - Parameter times: how often; `nil`: until `clearOverride`.
+    package func override(_ id: String, _ response: SimResponse, times: Int? = nil) {
+        state.withLock { $0.overrides[id] = Override(response: response, remaining: times) }
+    }
+
+    /// The same for every request that has no override of its own.
+    package func overrideAll(_ response: SimResponse, times: Int? = nil) {
+        state.withLock { $0.overrideOfAll = Override(response: response, remaining: times) }
+    }
+
+    package func clearOverride(_ id: String) {
+        state.withLock { $0.overrides[id] = nil }
+    }
+
+    package func clearOverrideOfAll() {
+        state.withLock { $0.overrideOfAll = nil }
+    }
+
+    /// Answers 429 to what exceeds it in any second; `nil` takes the limit away. `Retry-After` says one second.
+    package func setRateLimit(perSecond: Int?) {
+        state.withLock { $0.rate = RateLimit(perSecond: perSecond) }
+    }
+
+    /// Every answer waits for this.
+    package func setLatency(_ latency: Duration) {
+        state.withLock { $0.latency = latency }
+    }
+
+    /// Answers about this id wait for this instead; `nil`: as all others.
+    package func setLatency(_ id: String, _ latency: Duration?) {
+        state.withLock { $0.latencies[id] = latency }
+    }
+
+    /// Requests for the id are answered once released, with what was true when they arrived.
+    package func hold(_ id: String) {
+        state.withLock { _ = $0.held.insert(id) }
+    }
+
+    package func releaseHold(_ id: String) {
+        change { _ = $0.held.remove(id) }
+    }
+}
+
+/// A set answer, and how often it is still given.
+struct Override: Sendable {
+    let response: SimResponse
+    var remaining: Int?
+
+    /// - Returns: the answer, or `nil` once used up.
+    mutating func take() -> SimResponse? {
+        guard let left = remaining else { return response }
+        guard left > 0 else { return nil }
+        remaining = left - 1
+        return response
+    }
+}
+
+/// Counts requests in windows of one second.
+struct RateLimit: Sendable {
+    var perSecond: Int?
+    private var windowStart: ContinuousClock.Instant?
+    private var count = 0
+
+    init(perSecond: Int? = nil) {
+        self.perSecond = perSecond
+    }
+
+    mutating func allowsOneMore(now: ContinuousClock.Instant = .now) -> Bool {
+        guard let perSecond else { return true }
+        if windowStart.map({ now - $0 >= .seconds(1) }) ?? true {
+            windowStart = now
+            count = 0
+        }
+        count += 1
+        return count <= perSecond
+    }
+}

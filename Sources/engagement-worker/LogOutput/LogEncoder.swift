@@ -1,0 +1,33 @@
+import Enrichment
+
+/// Turns a record into one line, its line end included.
+enum LogEncoder: Sendable {
+    case json
+    case logfmt
+    /// For eyes: aligned, coloured as the style allows, without the date, and without fields that are null.
+    case pretty(Style)
+
+    func encode(_ record: LogRecord) -> [UInt8] {
+        var line: [UInt8] = []
+        line.reserveCapacity(640)
+        switch self {
+        case .json: JSONLine.append(record, to: &line)
+        case .logfmt: LogfmtLine.append(record, to: &line)
+        case .pretty(let style): PrettyLine.append(record, style: style, to: &line)
+        }
+        line.append(UInt8(ascii: "\n"))
+        return line
+    }
+}
+
+extension StaticString {
+    /// As a string, to be escaped like any other.
+    var text: String { description }
+}
+
+extension Double {
+    /// To three decimals, or nil for what is no number: neither JSON nor logfmt has a word for that.
+    var logged: Double? {
+        isFinite ? (self * 1000).rounded() / 1000 : nil
+    }
+}

@@ -1,0 +1,96 @@
+extension Settings {
+    /// Every setting, in the order in which people see them. Flags, variables, file, `config print`, `config example`
+    /// and the help all come from here.
+    static let declarations: [Declaration] = connections + work + limits + behaviour
+
+    private static let connections: [Declaration] = [
+        .variable(
+            "DATABASE_URL", \.databaseURL, .connection, sample: "postgresql://worker@db.example.com/crm",
+            help: "The database; without it libpq's own PG* variables hold"),
+        .variable(
+            "ENGAGEMENT_WORKER_MIGRATE_DATABASE_URL", \.migrateDatabaseURL, .connection,
+            sample: "postgresql://owner@db.example.com/crm",
+            help: "The database as a role that may create tables, for migrations only"),
+        .variable(
+            "ENGAGEMENT_WORKER_LISTEN_DATABASE_URL", \.listenDatabaseURL, .connection,
+            sample: "postgresql://worker@db.example.com:5432/crm",
+            help: "A direct connection for LISTEN, when DATABASE_URL leads through a transaction pooler"),
+        .variable(
+            "ASKELEPHANT_TOKEN", \.token, .secret, sample: "sk-apik_...",
+            help: "The credential: a key that begins with sk-apik_, or an OAuth access token"),
+        .variable(
+            "ASKELEPHANT_TOKEN_FILE", \.tokenFile, .path, sample: "/run/secrets/askelephant-token",
+            help: "A file that holds the credential, read again when it changes"),
+        .variable("ASKELEPHANT_BASE_URL", \.baseURL, .baseURL, help: "The address of AskElephant's API"),
+        .flag(
+            "allow-insecure-base-url", \.allowInsecureBaseURL, .boolean,
+            help: "Allow http:// to another machine, which shows the credential to the network"),
+    ]
+
+    private static let work: [Declaration] = [
+        .flag("schema", \.schema, .schemaName, help: "The schema of the queue and of all tables"),
+        .flag("concurrency", \.concurrency, .integer(1...1024), help: "The most requests to the API at a time"),
+        .flag("writers", \.writers, .integer(1...8), help: "Connections that write to the database"),
+        .flag("expand", \.expand, .subset(of: allParts), help: "The parts of an engagement to fetch"),
+        .flag(
+            "credential-name", \.credentialName, .plainName,
+            help: "The name under which denials and pauses of this credential are kept"),
+        .flag(
+            "poll-interval", \.pollInterval, .duration(.milliseconds(10) ... .seconds(3600)),
+            help: "How often to look at the queue when nothing rang"),
+        .flag(
+            "lease", \.lease, .duration(.seconds(5) ... .seconds(600)),
+            help: "How long a claimed job is held without a sign of life"),
+        .flag(
+            "max-attempts", \.maxAttempts, .integer(1...100),
+            help: "Failures charged to a job before it is a dead letter"),
+        .flag(
+            "backoff-base", \.backoffBase, .duration(.milliseconds(1) ... .seconds(3600)),
+            help: "The longest wait after the first failure; it doubles with each"),
+        .flag(
+            "backoff-cap", \.backoffCap, .duration(.milliseconds(1) ... .seconds(7 * 86_400)),
+            help: "The longest wait after any failure"),
+        .flag(
+            "media-url-ttl", \.mediaURLTTL, .duration(.seconds(1) ... .seconds(30 * 86_400)),
+            help: "How long a signed media URL is kept"),
+    ]
+
+    private static let limits: [Declaration] = [
+        .flag(
+            "request-timeout", \.requestTimeout, .duration(.milliseconds(100) ... .seconds(600)),
+            help: "The most time for one request, its body included"),
+        .flag(
+            "statement-timeout", \.statementTimeout, .duration(.seconds(1) ... .seconds(60)),
+            help: "The most time for one statement; readers of changes rely on 60s at most"),
+        .flag(
+            "start-timeout", \.startTimeout, .duration(.seconds(1) ... .seconds(3600)),
+            help: "How long to try to reach the database at start"),
+        .flag(
+            "drain-timeout", \.drainTimeout, .duration(.seconds(1) ... .seconds(600)),
+            help: "How long jobs in hand may take to end when the worker is asked to stop"),
+        .flag(
+            "max-document-bytes", \.maxDocumentBytes, .bytes(1 << 10...256 << 20),
+            help: "The largest engagement to accept"),
+        .flag(
+            "memory-budget", \.memoryBudget, .bytes(1 << 20...64 << 30),
+            help: "The most memory for documents between the API and the database"),
+    ]
+
+    private static let behaviour: [Declaration] = [
+        .flag("auto-migrate", \.autoMigrate, .boolean, help: "Let run bring the schema up to date by itself"),
+        .flag("log-format", \.logFormat, .choice, help: "auto is pretty on a terminal and json otherwise"),
+        .flag("log-level", \.logLevel, .choice, help: "The least level to log"),
+        .flag("color", \.color, .choice, help: "When to use colours; auto honours NO_COLOR, CLICOLOR_FORCE and TERM"),
+        .flag(
+            "config", \.configFile, .path, sample: "/etc/engagement-worker.env",
+            help: "A file with NAME=value lines for any of these variables but this one"),
+    ]
+
+    static func declaration(ofFlag flag: String) -> Declaration? {
+        declarations.first { $0.flag == flag }
+    }
+
+    static func declaration(ofVariable variable: String) -> Declaration? {
+        declarations.first { $0.variable == variable }
+    }
+}

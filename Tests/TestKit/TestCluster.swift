@@ -1,0 +1,34 @@
+import Foundation
+
+/// The PostgreSQL cluster that `Tests/run` started.
+package enum TestCluster {
+    /// Its connection string with another database.
+    package static func conninfo(_ database: String) -> String {
+        guard let base = ProcessInfo.processInfo.environment["ENGAGEMENT_TEST_CLUSTER"] else {
+            fatalError("no ENGAGEMENT_TEST_CLUSTER: run the tests with Tests/run")
+        }
+        return base.split(separator: " ").filter { !$0.hasPrefix("dbname=") }.joined(separator: " ")
+            + " dbname=\(database)"
+    }
+
+    /// A folder for files of tests, removed at the end.
+    package static var folder: String {
+        ProcessInfo.processInfo.environment["ENGAGEMENT_TEST_FOLDER"] ?? NSTemporaryDirectory()
+    }
+}
+
+/// A condition did not come true in its time.
+package struct TimedOut: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// Looks every 20 ms whether the condition holds; throws after the limit.
+package func eventually(
+    within limit: Duration = .seconds(30), _ what: String, _ condition: () async throws -> Bool
+) async throws {
+    let end = ContinuousClock.now + limit
+    while try await !condition() {
+        guard ContinuousClock.now < end else { throw TimedOut(description: "not within \(limit): \(what)") }
+        try await ContinuousClock().sleep(for: .milliseconds(20))
+    }
+}

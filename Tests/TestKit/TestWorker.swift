@@ -1,0 +1,59 @@
+import AskElephant
+package import Enrichment
+package import Simulator
+import Synchronization
+
+/// A worker in the test's own process, against a database and a simulator, with its log in memory.
+package final class TestWorker: Sendable {
+    package let worker: Worker
+    package let log: RecordedLog
+    private let running: Task<Int, any Error>
+
+    /// Prepares and starts the worker; ready when this returns.
+    package init(
+        _ database: TestDatabase, _ simulator: Simulator, token: String = Simulator.demoToken, once: Bool = false,
+        change: (inout Worker.Configuration) -> Void = { _ in }
+    ) async throws {
+        let baseURL = try BaseURL(simulator.baseURL)
+        var configuration = Worker.Configuration(
+            database: database.configuration(),
+            client: Client.Configuration(baseURL: baseURL, userAgent: "engagement-worker/test")
+        )
+        configuration.database.writers = 2
+        change(&configuration)
+        configuration.client.concurrency = configuration.concurrency
+        let log = RecordedLog()
+        let worker = Worker(configuration, credentials: CredentialSource { Secret(token) }, log: log.log)
+        try await worker.prepare()
+        self.worker = worker
+        self.log = log
+        running = Task { try await worker.run(once: once) }
+    }
+
+    /// Waits for the end by itself (`once`); the number of dead letters.
+    package func finished() async throws -> Int { try await running.value }
+
+    @discardableResult
+    package func stop() async throws -> Int {
+        worker.stop()
+        return try await running.value
+    }
+}
+
+/// The log's records in memory.
+package final class RecordedLog: Sendable {
+    private let kept = Mutex<[LogRecord]>([])
+
+    package init() {}
+
+    package var log: Log { Log(minimumLevel: .debug) { record in self.kept.withLock { $0.append(record) } } }
+
+    package var records: [LogRecord] { kept.withLock(\.self) }
+
+    package func records(of event: LogEvent) -> [LogRecord] { records.filter { $0.event == event } }
+
+    /// The `job.done` records with this outcome.
+    package func done(_ outcome: JobDone.Outcome) -> [LogRecord] {
+        records(of: .jobDone).filter { $0.fields[.outcome] == .string(outcome.rawValue) }
+    }
+}

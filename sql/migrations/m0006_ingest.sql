@@ -1,0 +1,231 @@
+-- ingest: what a worker calls with the documents of a batch. Fence, order, project, gaps.
+
+-- Snapshots compare by updated_at, then by observation. A time further ahead than five minutes of its own observation
+-- counts as absent, or one hostile value would win for ever; then the observation alone decides.
+CREATE FUNCTION snapshot_version(updated_at timestamptz, observed_at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN updated_at <= observed_at + interval '5 minutes' THEN updated_at END
+$$;
+
+CREATE FUNCTION is_newer(version timestamptz, observed_at timestamptz, stored_version timestamptz, stored_observed_at timestamptz)
+    RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN stored_observed_at IS NULL THEN true
+                WHEN version IS NULL OR stored_version IS NULL OR version = stored_version THEN observed_at >= stored_observed_at
+                ELSE version > stored_version END
+$$;
+
+-- What became of a part that was asked for: delivered, none (a null transcript of a final engagement), or the cause of a gap.
+-- Only a present list is an answer; a null list is not (API contract, U-9).
+CREATE FUNCTION part_state(part text, content jsonb, processing_status text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN content IS NULL THEN 'not_delivered'
+        WHEN part = 'owner' THEN CASE WHEN jsonb_typeof(content) IN ('object', 'null') THEN 'delivered' ELSE 'malformed' END
+        WHEN part = 'media_url' THEN CASE WHEN jsonb_typeof(content) IN ('string', 'null') THEN 'delivered' ELSE 'malformed' END
+        WHEN part = 'transcript' THEN CASE jsonb_typeof(content)
+            WHEN 'string' THEN 'delivered'
+            WHEN 'null' THEN CASE WHEN processing_status IN ('COMPLETED', 'FAILED') THEN 'none' ELSE 'not_ready' END
+            ELSE 'malformed' END
+        WHEN content = 'null' THEN 'not_delivered'
+        WHEN jsonb_typeof(content) <> 'array' OR jsonb_path_exists(content, '$[*] ? (@.type() != "object")', silent => true) THEN 'malformed'
+        ELSE 'delivered'
+    END
+$$;
+
+CREATE FUNCTION part_scope(part text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE part WHEN 'companies' THEN 'companies:read' WHEN 'contacts' THEN 'contacts:read' WHEN 'owner' THEN 'users:read' ELSE 'engagements:read' END
+$$;
+
+-- Orders all writers of an engagement, also the first ones: a row lock locks nothing while there is no row.
+-- Always called before any row of engagements is touched, and in one order, so writers cannot deadlock here.
+CREATE FUNCTION lock_engagements(ids text[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(k)
+    FROM (SELECT DISTINCT hashtextextended(current_schema() || ':' || id, 0) AS k FROM unnest(ids) AS id ORDER BY 1) AS keys;
+END $$;
+
+-- Deletes the queue rows whose whole token still holds, and tells which they were and what they hung on. In id order.
+CREATE FUNCTION take_jobs(boot bigint, job_ids bigint[], job_claims bigint[], job_items bigint[], OUT taken bigint[], OUT items bigint[])
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+BEGIN
+    WITH held AS MATERIALIZED (
+        SELECT q.id, t.item
+        FROM unnest(job_ids, job_claims, job_items) AS t(id, claims, item)
+        JOIN enrichment_queue AS q ON q.id = t.id AND q.claims = t.claims AND q.leased_by = boot
+        ORDER BY q.id
+        FOR UPDATE OF q
+    ), gone AS (
+        DELETE FROM enrichment_queue AS q USING held WHERE q.id = held.id RETURNING q.id, held.item
+    )
+    SELECT coalesce(array_agg(g.id), '{}'), coalesce(array_agg(DISTINCT g.item), '{}') INTO taken, items FROM gone AS g;
+END $$;
+
+-- Which parts of the documents to write, and which are missing. Reads what is stored, writes nothing.
+CREATE FUNCTION plan_snapshots(
+    numbers bigint[], ids text[], documents jsonb[], transcripts text[], observed text[], asked text[],
+    request_ids text[], etags text[], api_versions text[], notes text[], wanted text[], force boolean)
+    RETURNS snapshot[] LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+DECLARE
+    planned snapshot[];
+BEGIN
+    SELECT array_agg(ROW(
+        a.engagement_id, a.document, a.transcript, a.observed_at, a.etag, a.api_version, a.request_id,
+        b.newest AND b.changed OR b.newest AND coalesce('owner' = ANY (p.changed), false),
+        p.accepted, p.changed || CASE WHEN 'media_url' = ANY (p.accepted) THEN ARRAY['media_url'] ELSE '{}' END,
+        b.newest AND (b.changed OR coalesce(p.gaps, '{}') <> g.gaps) OR cardinality(p.changed) > 0,
+        b.digest, coalesce(e._parts, '{}') || coalesce(p.provenance, '{}'),
+        CASE WHEN b.newest AND (b.changed OR cardinality(p.changed) > 0) THEN nullif(
+            coalesce(base_issues(a.document), '[]')
+            || coalesce((SELECT jsonb_agg(jsonb_build_object('repaired', r)) FROM unnest(string_to_array(a.notes, ',')) AS r), '[]'), '[]') END,
+        a.n, b.newest, p.gaps)::snapshot ORDER BY a.engagement_id)
+    INTO planned
+    FROM (
+        SELECT t.n, t.engagement_id, t.document, t.transcript, t.observed::timestamptz AS observed_at, string_to_array(t.asked, ',') AS asked,
+               t.request_id, t.etag, t.api_version, t.notes,
+               snapshot_version(json_timestamp(t.document -> 'updated_at'), t.observed::timestamptz) AS version,
+               json_text(t.document -> 'processing_status') AS status
+        FROM unnest(numbers, ids, documents, transcripts, observed, asked, request_ids, etags, api_versions, notes)
+             AS t(n, engagement_id, document, transcript, observed, asked, request_id, etag, api_version, notes)
+    ) AS a
+    LEFT JOIN engagements AS e ON e.id = a.engagement_id
+    -- A tombstone refuses what was observed before it, whatever its updated_at.
+    CROSS JOIN LATERAL (SELECT e._deleted_at IS NULL OR a.observed_at > e._deleted_at AS live) AS t
+    CROSS JOIN LATERAL (SELECT digest(without_parts(a.document)::text) AS digest) AS d
+    CROSS JOIN LATERAL (
+        SELECT d.digest,
+               t.live AND (force OR is_newer(a.version, a.observed_at, snapshot_version(e.updated_at, e._observed_at), e._observed_at)) AS newest,
+               e._digest IS DISTINCT FROM d.digest OR e._deleted_at IS NOT NULL
+                   OR coalesce(e._unreadable_since <= a.observed_at, false) AS changed
+    ) AS b
+    CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_object_agg(o.part, o.cause) FILTER (WHERE o.part IS NOT NULL), '{}') AS gaps
+        FROM engagement_gaps AS o WHERE o.engagement_id = a.engagement_id
+    ) AS g
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(q.part) FILTER (WHERE q.accepted), '{}') AS accepted,
+               coalesce(array_agg(q.part) FILTER (WHERE q.accepted AND q.digest IS DISTINCT FROM q.stored ->> 'd' AND q.part <> 'media_url'), '{}') AS changed,
+               jsonb_object_agg(q.part, jsonb_strip_nulls(jsonb_build_object('u', a.version, 'o', a.observed_at, 'd', q.digest)))
+                   FILTER (WHERE q.accepted) AS provenance,
+               jsonb_object_agg(q.part, q.cause) FILTER (WHERE q.cause IS NOT NULL) AS gaps
+        FROM (
+            SELECT c.part, c.stored, k.digest,
+                   t.live AND CASE s.state
+                       WHEN 'delivered' THEN force OR is_newer(a.version, a.observed_at, (c.stored ->> 'u')::timestamptz, (c.stored ->> 'o')::timestamptz)
+                       -- A null transcript erases a stored one only if the source says that it is newer (U-20).
+                       WHEN 'none' THEN force OR c.stored IS NULL OR c.stored ->> 'd' = k.digest
+                           OR coalesce(a.version > (c.stored ->> 'u')::timestamptz, a.observed_at > (c.stored ->> 'o')::timestamptz)
+                       ELSE false END AS accepted,
+                   CASE WHEN c.part <> ALL (wanted) THEN NULL
+                        WHEN c.part <> ALL (a.asked) THEN 'scope_denied'
+                        WHEN s.state NOT IN ('delivered', 'none') THEN s.state END AS cause
+            FROM (
+                SELECT u.part, a.document -> u.part AS content, e._parts -> u.part AS stored
+                FROM unnest(ARRAY['companies', 'contacts', 'owner', 'action_items', 'signals', 'transcript', 'media_url', 'tags']) AS u(part)
+            ) AS c
+            CROSS JOIN LATERAL (
+                SELECT CASE WHEN c.part = 'transcript' AND a.transcript IS NOT NULL THEN 'delivered'
+                            ELSE part_state(c.part, c.content, a.status) END AS state
+            ) AS s
+            -- A new signed URL is no change, so media has no digest.
+            CROSS JOIN LATERAL (
+                SELECT CASE WHEN s.state IN ('delivered', 'none') AND c.part <> 'media_url' THEN digest(
+                    CASE WHEN c.part = 'transcript' THEN coalesce(a.transcript, json_text(c.content), '') ELSE c.content::text END) END AS digest
+            ) AS k
+        ) AS q
+    ) AS p;
+    RETURN planned;
+END $$;
+
+CREATE FUNCTION write_gaps(snapshots snapshot[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+BEGIN
+    DELETE FROM engagement_gaps AS g USING unnest(snapshots) AS s
+    WHERE s.newest AND g.engagement_id = s.engagement_id AND NOT coalesce(s.gaps, '{}') ? g.part;
+
+    INSERT INTO engagement_gaps AS g (engagement_id, part, cause, scope, last_delivered_at, request_id)
+    SELECT s.engagement_id, m.part, m.cause, part_scope(m.part), (s.provenance -> m.part ->> 'o')::timestamptz, s.request_id
+    FROM unnest(snapshots) AS s CROSS JOIN LATERAL jsonb_each_text(s.gaps) AS m(part, cause)
+    WHERE s.newest
+    ORDER BY s.engagement_id, m.part
+    ON CONFLICT (engagement_id, part) DO UPDATE SET
+        cause = excluded.cause, last_delivered_at = excluded.last_delivered_at, request_id = excluded.request_id, next_look_at = NULL
+    WHERE g.cause <> excluded.cause OR g.last_delivered_at IS DISTINCT FROM excluded.last_delivered_at;
+
+    -- An older snapshot brought a part that the newest one lacks: the gap stays, and says from when the content is.
+    UPDATE engagement_gaps AS g SET last_delivered_at = (s.provenance -> g.part ->> 'o')::timestamptz
+    FROM unnest(snapshots) AS s
+    WHERE NOT s.newest AND g.engagement_id = s.engagement_id AND g.part = ANY (s.entities);
+END $$;
+
+-- One call a batch, one transaction: deletes the queue rows by their tokens and writes what hung on them.
+--
+-- jobs: three parallel arrays, the third says on which document (from 1) a job hangs. documents: parallel arrays.
+-- observed: database clock before the request; asked: the expands of the request, comma-separated; notes: what was
+-- repaired in the document. wanted: the parts that we want at all. force: let the documents win against newer ones.
+--
+-- One row a document: outcome enriched, unchanged, partial, superseded or lease_lost, or refused with a cause (an
+-- SQLSTATE, not_an_object, other_document); then its queue rows are untouched. missing: parts; lost: ids of jobs whose
+-- token no longer held.
+CREATE FUNCTION ingest(
+    boot bigint, job_ids bigint[], job_claims bigint[], job_documents bigint[],
+    ids text[], sources text[], transcripts text[], observed text[], asked text[],
+    request_ids text[], etags text[], api_versions text[], notes text[],
+    wanted text[], force boolean)
+    RETURNS TABLE (document bigint, outcome text, cause text, missing text, lost text)
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+DECLARE
+    documents jsonb[];
+    refusals text[];
+    taken bigint[];
+    alive bigint[];
+    alive_ids text[];
+    snapshots snapshot[];
+BEGIN
+    SELECT p.documents, p.refusals INTO documents, refusals FROM parse_documents(sources) AS p;
+    SELECT array_agg(CASE WHEN t.refusal IS NOT NULL THEN t.refusal
+                          WHEN jsonb_typeof(t.source) IS DISTINCT FROM 'object' THEN 'not_an_object'
+                          WHEN t.source ->> 'id' IS DISTINCT FROM t.id THEN 'other_document' END ORDER BY t.n)
+    INTO refusals
+    FROM unnest(ids, documents, refusals) WITH ORDINALITY AS t(id, source, refusal, n);
+
+    SELECT j.taken, j.items INTO taken, alive
+    FROM (SELECT array_agg(t.id) AS ids, array_agg(t.claims) AS claims, array_agg(t.item) AS items
+          FROM unnest(job_ids, job_claims, job_documents) AS t(id, claims, item) WHERE refusals[t.item::integer] IS NULL) AS ours,
+         take_jobs(boot, ours.ids, ours.claims, ours.items) AS j;
+
+    IF cardinality(alive) > 0 THEN
+        SELECT array_agg(ids[n::integer]) INTO alive_ids FROM unnest(alive) AS n;
+        PERFORM lock_engagements(alive_ids);
+        SELECT plan_snapshots(
+            alive, alive_ids, array_agg(documents[i] ORDER BY o), array_agg(transcripts[i] ORDER BY o), array_agg(observed[i] ORDER BY o),
+            array_agg(asked[i] ORDER BY o), array_agg(request_ids[i] ORDER BY o), array_agg(etags[i] ORDER BY o),
+            array_agg(api_versions[i] ORDER BY o), array_agg(notes[i] ORDER BY o), wanted, force)
+        INTO snapshots
+        FROM unnest(alive) WITH ORDINALITY AS a(n, o), LATERAL (SELECT a.n::integer AS i) AS i;
+
+        UPDATE engagements AS e SET
+            _observed_at = CASE WHEN s.newest THEN s.observed_at ELSE e._observed_at END,
+            _etag = CASE WHEN s.newest THEN s.etag ELSE e._etag END,
+            _api_version = CASE WHEN s.newest THEN s.api_version ELSE e._api_version END,
+            _request_id = CASE WHEN s.newest THEN s.request_id ELSE e._request_id END,
+            _parts = s.provenance,
+            _changed_at = CASE WHEN s.moved THEN now() ELSE e._changed_at END
+        FROM unnest(snapshots) AS s
+        WHERE e.id = s.engagement_id AND NOT s.base AND (s.newest OR cardinality(s.entities) > 0);
+        PERFORM project(snapshots);
+        PERFORM write_gaps(snapshots);
+        DELETE FROM dead_letters WHERE key = ANY (alive_ids);
+    END IF;
+
+    RETURN QUERY
+    SELECT t.n,
+           CASE WHEN t.refusal IS NOT NULL THEN 'refused'
+                WHEN s.n IS NULL THEN 'lease_lost'
+                WHEN NOT s.newest AND cardinality(s.entities) = 0 THEN 'superseded'
+                WHEN s.newest AND jsonb_path_exists(s.gaps, '$.* ? (@ != "not_ready")') THEN 'partial'
+                WHEN s.moved THEN 'enriched'
+                ELSE 'unchanged' END,
+           t.refusal,
+           (SELECT string_agg(m, ',' ORDER BY m) FROM jsonb_object_keys(s.gaps) AS m),
+           (SELECT string_agg(j.id::text, ',') FROM unnest(job_ids, job_documents) AS j(id, item)
+            WHERE j.item = t.n AND t.refusal IS NULL AND j.id <> ALL (taken))
+    FROM unnest(refusals) WITH ORDINALITY AS t(refusal, n) LEFT JOIN unnest(snapshots) AS s ON s.n = t.n;
+END $$;
+COMMENT ON FUNCTION ingest IS 'Internal: writes the documents of a batch and completes their jobs, in one transaction.';

@@ -1,0 +1,1 @@
+SELECT bell_channel() AS channel;

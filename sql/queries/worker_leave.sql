@@ -1,0 +1,1 @@
+DELETE FROM workers WHERE boot_id = $1::bigint;
