@@ -31,6 +31,8 @@ package struct Document: Sendable {
         self.reservation = reservation
     }
 
+    var byteCount: Int { json.count + (transcript?.count ?? 0) }
+
     /// Makes a document from the body of a 200; nil when it does not begin like a JSON object.
     package init?(body: [UInt8]) {
         let clean = UTF8Repair.repair(body)

@@ -9,7 +9,9 @@ package struct EngagementID: Sendable, Hashable, CustomStringConvertible {
         let bytes = text.utf8
         guard bytes.starts(with: prefix) else { return nil }
         let suffix = bytes.dropFirst(prefix.count)
-        guard (1...64).contains(suffix.count), suffix.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit }) else { return nil }
+        guard (1...64).contains(suffix.count), suffix.allSatisfy({ $0.isASCIILetter || $0.isASCIIDigit }) else {
+            return nil
+        }
         rawValue = text
     }
 

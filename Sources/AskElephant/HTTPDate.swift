@@ -24,7 +24,8 @@ package enum HTTPDate {
 
     private static func rfc850(_ input: inout Input, now: Int64) -> Int64? {
         guard let day = input.number(2), input.skip("-"), let month = input.month(), input.skip("-"),
-            let short = input.number(2), input.skip(" "), let time = input.timeOfDay(), input.skip(" GMT"), input.isAtEnd
+            let short = input.number(2), input.skip(" "), let time = input.timeOfDay(), input.skip(" GMT"),
+            input.isAtEnd
         else { return nil }
         let thisYear = 1970 + Int(now / 31_556_952)
         var year = thisYear - thisYear % 100 + short

@@ -1,17 +1,22 @@
-/// A text that must not be seen: whatever prints it, by interpolation, reflection or `dump`, shows `<redacted>`.
-package struct Secret: Sendable, Hashable {
-    private let value: String
+/// Text that must not be seen. Printing, interpolating, dumping and mirroring show only its redacted form.
+package struct Secret: Hashable, Sendable {
+    package static let redaction = "<redacted>"
 
-    package init(_ value: String) {
+    private let value: String
+    private let redacted: String
+
+    /// - Parameter redacted: what is shown instead, where more can be said.
+    package init(_ value: String, redacted: String = Secret.redaction) {
         self.value = value
+        self.redacted = redacted
     }
 
-    /// The text itself. Only for the place that sends it.
+    /// The text itself. Call this where it is used, not before.
     package func reveal() -> String { value }
 }
 
 extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    package var description: String { "<redacted>" }
-    package var debugDescription: String { description }
+    package var description: String { redacted }
+    package var debugDescription: String { redacted }
     package var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -33,18 +33,20 @@ package final class Worker: Sendable {
     private let log: Log
     private let board: JobBoard
     private let bell = Bell()
+    private let apiHealth = APIHealth()
     private let database: Database
     private let report: Reporter
     private let stopped = Mutex(false)
 
-    package init(_ configuration: Configuration, credentials: CredentialSource, log: Log) {
+    /// - Parameter keepsEnded: remembers what ended, for ``enrich(_:force:)``.
+    package init(_ configuration: Configuration, credentials: CredentialSource, log: Log, keepsEnded: Bool = false) {
         bootID = Int64.random(in: .min ... .max)
         self.configuration = configuration
         self.credentials = credentials
         self.log = log.adding([.worker: .string(String(UInt64(bitPattern: bootID), radix: 16))])
         board = JobBoard(concurrency: configuration.concurrency)
         database = Database(configuration.database, bootID: bootID, log: self.log)
-        report = Reporter(log: self.log, bootID: bootID)
+        report = Reporter(log: self.log, bootID: bootID, keepsEnded: keepsEnded)
     }
 
     /// Connects and checks that the schema fits this binary.
@@ -88,6 +90,32 @@ package final class Worker: Sendable {
         }
     }
 
+    /// Enriches these engagements and no other, and ends; what became of them. Call ``prepare()`` first.
+    ///
+    /// - Parameter force: the answers win against newer stored ones.
+    package func enrich(_ engagements: [EngagementID], force: Bool) async throws -> [JobDone] {
+        let client = Client(configuration.client)
+        let clock = DatabaseClock(session: database.keep)
+        for engagement in engagements {
+            let sent = ContinuousClock.now
+            let held = try await queue.insertHeld(engagement, lease: configuration.lease, on: database.keep)
+            await clock.note(held.clock, at: sent)
+            await board.admit([held.job])
+        }
+        let upkeep = Task { await keeper.extendLeases() }
+        let fetching = Task { await fetch(fetcher(client, clock)) }
+        let writing = Task { await write(force: force) }
+        await board.emptied()
+        await board.stop()
+        await fetching.value
+        await writing.value
+        upkeep.cancel()
+        await client.shutdown()
+        try await registry.leave(on: database.keep)
+        await database.close()
+        return report.allEnded
+    }
+
     package func reloadCredential() { credentials.reload() }
 
     // MARK: -
@@ -122,8 +150,8 @@ package final class Worker: Sendable {
         }
     }
 
-    private func write() async {
-        let store = EngagementStore(bootID: bootID, wanted: configuration.expand)
+    private func write(force: Bool = false) async {
+        let store = EngagementStore(bootID: bootID, wanted: configuration.expand, force: force)
         await withTaskGroup(of: Void.self) { group in
             for (number, session) in database.writers.enumerated() {
                 let writer = Writer(
@@ -152,13 +180,15 @@ package final class Worker: Sendable {
         )
     }
 
-    private let apiHealth = APIHealth()
-
-    private func startUpkeep(_ channel: String) -> Task<Void, Never> {
-        let keeper = LeaseKeeper(
+    private var keeper: LeaseKeeper {
+        LeaseKeeper(
             board: board, queue: queue, registry: registry, database: database, bell: bell, report: report,
             lease: configuration.lease, mediaLife: configuration.mediaLife, log: log
         )
+    }
+
+    private func startUpkeep(_ channel: String) -> Task<Void, Never> {
+        let keeper = keeper
         let doorbell = Doorbell(session: database.listen, channel: channel, bell: bell)
         let pulse = Pulse(
             board: board, database: database, credentials: credentials, apiHealth: apiHealth, report: report,

@@ -7,6 +7,12 @@ package enum Statements {
     package static let deadList = Statement(name: "dead_list", embedded: PackageResources.dead_list_sql)
     package static let deadReplay = Statement(name: "dead_replay", embedded: PackageResources.dead_replay_sql)
     package static let deadShow = Statement(name: "dead_show", embedded: PackageResources.dead_show_sql)
+    package static let demoContacts = Statement(name: "demo_contacts", embedded: PackageResources.demo_contacts_sql)
+    package static let demoEngagements = Statement(
+        name: "demo_engagements", embedded: PackageResources.demo_engagements_sql)
+    package static let demoItems = Statement(name: "demo_items", embedded: PackageResources.demo_items_sql)
+    package static let demoLinks = Statement(name: "demo_links", embedded: PackageResources.demo_links_sql)
+    package static let demoMissing = Statement(name: "demo_missing", embedded: PackageResources.demo_missing_sql)
     package static let engagementIngest = Statement(
         name: "engagement_ingest", embedded: PackageResources.engagement_ingest_sql)
     package static let engagementShow = Statement(
@@ -37,9 +43,9 @@ package enum Statements {
     package static let workersGone = Statement(name: "workers_gone", embedded: PackageResources.workers_gone_sql)
 
     package static let all: [Statement] = [
-        bellChannel, clockRead, deadList, deadReplay, deadShow, engagementIngest, engagementShow, jobClaim, jobExtend,
-        jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, mediaExpire, migrationsApplied, queueSummary,
-        stateShow, statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers, workerIdle, workerLeave,
-        workerRegister, workerSeen, workersGone,
+        bellChannel, clockRead, deadList, deadReplay, deadShow, demoContacts, demoEngagements, demoItems, demoLinks,
+        demoMissing, engagementIngest, engagementShow, jobClaim, jobExtend, jobInsert, jobInsertHeld, jobNextDue,
+        jobReclaim, jobSettle, mediaExpire, migrationsApplied, queueSummary, stateShow, statusDead, statusGaps,
+        statusQueue, statusSuccess, statusWorkers, workerIdle, workerLeave, workerRegister, workerSeen, workersGone,
     ]
 }

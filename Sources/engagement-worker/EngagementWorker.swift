@@ -1,8 +1,60 @@
 import ArgumentParser
+import Glibc
 
+/// The command line: one file a command in `Commands/`.
 @main
 struct EngagementWorker: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "engagement-worker")
+    static let configuration = CommandConfiguration(
+        commandName: "engagement-worker",
+        abstract: "Keeps AskElephant engagements in your Postgres: insert an id, get the row.",
+        discussion: """
+            Exit codes: 0 done or asked to stop · 1 a check found something · 64 usage · 65 schema and binary do not match · \
+            69 database not reached · 70 a defect · 75 stopped before drained · 77 credential refused · 78 configuration
+            """,
+        version: Version.current,
+        subcommands: [
+            Run.self, Migrate.self, Enqueue.self, Enrich.self, Status.self, Dead.self, Config.self, Simulate.self,
+            Demo.self,
+            VersionCommand.self,
+        ],
+        defaultSubcommand: Run.self
+    )
 
-    @OptionGroup(title: "Settings") var settings: SettingsOptions
+    static func main() async {
+        // A reader of the log that goes away must not end us, and a SIGHUP before its handler stands must not either.
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGHUP, SIG_IGN)
+        if let refusal = SecretFlags.refusal(of: CommandLine.arguments) {
+            Failure(.usage, refusal).exit()
+        }
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let code as ArgumentParser.ExitCode {
+            Glibc.exit(code.rawValue)
+        } catch  where isUsage(error) {
+            exit(withError: error)
+        } catch {
+            Failure(error).exit()
+        }
+    }
+
+    /// ArgumentParser's own errors, help and version among them.
+    private static func isUsage(_ error: any Error) -> Bool {
+        !(error is Failure) && exitCode(for: error) != .failure
+    }
+}
+
+enum Version {
+    static let current = "0.1.0"
+}
+
+struct VersionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
+
+    func run() { print("engagement-worker \(Version.current)") }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import AskElephant
 import FoundationEssentials
 import Testing
 

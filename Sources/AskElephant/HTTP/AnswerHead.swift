@@ -43,8 +43,9 @@ struct AnswerHead: Sendable {
         case 404: .notFound(problem)
         case 410: .gone(problem)
         case 429: .rateLimited(after: retryAfter(now), problem)
-        case 500...: .unavailable(
-            status: status, after: headers.contains(name: "Retry-After") ? retryAfter(now) : nil, problem)
+        case 500...:
+            .unavailable(
+                status: status, after: headers.contains(name: "Retry-After") ? retryAfter(now) : nil, problem)
         default: .rejected(status: status, problem)
         }
     }

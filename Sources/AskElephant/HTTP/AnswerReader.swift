@@ -27,7 +27,10 @@ struct AnswerReader {
             document.etag = head.etag
             document.apiVersion = head.apiVersion
             document.requestID = head.requestID
-            reservation.shrink(to: bytes.count)
+            // Repairing makes three bytes of one, so the size is known only now.
+            guard document.byteCount <= maxBodyBytes else { return head.violation(.tooLarge) }
+            if document.byteCount > bytes.count { try await reserve(document.byteCount) }
+            reservation.shrink(to: document.byteCount)
             document.reservation = reservation
             return .document(document)
         } catch is NoMemory {
@@ -40,6 +43,10 @@ struct AnswerReader {
     /// The wait for memory ended before there was some.
     private struct NoMemory: Error {}
 
+    private func reserve(_ bytes: Int) async throws(NoMemory) {
+        do { try await reservation.grow(to: bytes) } catch { throw NoMemory() }
+    }
+
     /// The whole unpacked body, nil when it is larger than the limit. The client throws for a body that ends early.
     private func wholeBody() async throws -> [UInt8]? {
         let announced = head.isEncoded ? nil : head.contentLength
@@ -51,7 +58,7 @@ struct AnswerReader {
             guard size <= maxBodyBytes else { return nil }
             if size > reserved {
                 reserved = min(max(size, announced ?? 2 * reserved), maxBodyBytes)
-                do { try await reservation.grow(to: reserved) } catch { throw NoMemory() }
+                try await reserve(reserved)
                 bytes.reserveCapacity(reserved)
             }
             bytes.append(contentsOf: chunk.readableBytesView)
@@ -62,7 +69,7 @@ struct AnswerReader {
         return bytes
     }
 
-    /// What of a problem arrived. The status has already been said, so a body that is cut off costs only the hints in it.
+    /// What of a problem arrived. The status has been said already, so a body that is cut off costs only its hints.
     private func problemBody() async -> [UInt8] {
         var bytes: [UInt8] = []
         do {

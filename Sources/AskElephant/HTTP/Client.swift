@@ -73,7 +73,7 @@ package final class Client: Sendable {
         return Self.withCause(reply, isLate: NIODeadline.now() >= deadline)
     }
 
-    /// Whoever cancelled first, the work ends in the same way: the caller's own cancellation counts before the deadline.
+    /// The work ends in the same way whoever cancelled it; the caller's own cancellation counts before the deadline.
     private static func withCause(_ reply: Reply, isLate: Bool) -> Reply {
         switch reply {
         case .transport(.noMemory) where Task.isCancelled: .transport(.cancelled)

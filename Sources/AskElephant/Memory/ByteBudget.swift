@@ -17,8 +17,8 @@ package final class ByteBudget: Sendable {
 
     /// - Parameters:
     ///   - total: bytes for all requests together; at least one entry is always admitted.
-    ///   - largestBody: the client's `maxBodyBytes`; no reservation grows beyond it.
-    package init(total: Int, largestBody: Int = Client.Configuration.defaultMaxBodyBytes) {
+    ///   - largestBody: the client's `maxBodyBytes`; it is a defect to ask for more.
+    package init(total: Int, largestBody: Int) {
         let entry = Self.entryBytes
         let ledger = ByteLedger(total: max(total, entry), entry: entry, largest: max(largestBody, entry))
         state = Mutex(State(ledger: ledger))

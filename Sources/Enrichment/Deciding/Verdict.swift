@@ -71,6 +71,8 @@ package struct Judge: Sendable {
         case .contract(let violation):
             return contract(jobs, violation.kind == .tooLarge ? .tooLarge : .contract, using: &generator)
         case .transport(.cancelled): return jobs.map { JobEnd($0, .release, cause: .shutdown) }
+        // The body waited in vain for our own memory.
+        case .transport(.noMemory): return jobs.map { JobEnd($0, .release, delay: .seconds(1), cause: .network) }
         case .transport: return failed(jobs, .network, apiIsAlive: apiIsAlive, atLeast: .zero, using: &generator)
         }
     }

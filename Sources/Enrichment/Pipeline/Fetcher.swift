@@ -32,14 +32,14 @@ struct Fetcher: Sendable {
             let ends = fetch.jobs.map { JobEnd($0, .release, delay: .seconds(30), cause: .credential) }
             return .settlement(Settlement(engagementID: fetch.engagementID, ends: ends, error: "no credential"))
         }
-        // After all waiting and just before sending: this is the observation's time.
-        guard let observedAt = try? await clock.read() else {
+        // After all waiting, for memory too, and just before sending: this is the observation's time.
+        guard let reservation = try? await budget.reserve(), let observedAt = try? await clock.read() else {
             let ends = fetch.jobs.map { JobEnd($0, .release, cause: .shutdown) }
             return .settlement(Settlement(engagementID: fetch.engagementID, ends: ends))
         }
         let start = ContinuousClock.now
         let reply = await client.getEngagement(
-            fetch.engagementID, expand: expand, credential: credential, budget: budget)
+            fetch.engagementID, expand: expand, credential: credential, reservation: reservation)
         var record = FetchRecord()
         record.requests = 1
         record.httpStatus = reply.status

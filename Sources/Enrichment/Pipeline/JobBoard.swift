@@ -18,6 +18,7 @@ actor JobBoard {
     private var senders: [CheckedContinuation<Void, Never>] = []
     private var writers: [CheckedContinuation<Void, Never>] = []
     private var claimer: CheckedContinuation<Void, Never>?
+    private var finisher: CheckedContinuation<Void, Never>?
 
     init(concurrency: Int) { maxUnwritten = max(400, 2 * concurrency) }
 
@@ -53,6 +54,13 @@ actor JobBoard {
 
     /// Nothing claimed is left, nor on its way into Postgres.
     var isEmpty: Bool { window.isEmpty && outbox.isEmpty && beingWritten == 0 }
+
+    /// Waits until everything that was admitted has ended.
+    func emptied() async {
+        while !isEmpty {
+            await withCheckedContinuation { finisher = $0 }
+        }
+    }
 
     var inHand: (jobs: Int, inFlight: Int) { (window.jobCount, inFlight) }
 
@@ -109,6 +117,10 @@ actor JobBoard {
         wakeSenders()
         wakeClaimer()
         if isStopping { wakeWriters() }
+        if isEmpty {
+            finisher?.resume()
+            finisher = nil
+        }
     }
 
     /// A document that was being written goes another way: its jobs are settled without it, or it is tried again, mended.

@@ -13,13 +13,18 @@ package final class Reporter: Sendable {
     private let log: Log
     private let worker: String
     private let counts = Mutex(Counts())
+    /// What ended, for a command that shows it; nil for a worker that runs for months.
+    private let ended: Mutex<[JobDone]?>
 
-    init(log: Log, bootID: Int64) {
+    init(log: Log, bootID: Int64, keepsEnded: Bool = false) {
         self.log = log
+        ended = Mutex(keepsEnded ? [] : nil)
         worker = String(UInt64(bitPattern: bootID), radix: 16)
     }
 
     var snapshot: Counts { counts.withLock(\.self) }
+
+    var allEnded: [JobDone] { ended.withLock { $0 ?? [] } }
 
     /// A document was written, or lost to another worker.
     func done(_ ready: ReadyDocument, _ written: EngagementStore.Written, writeMilliseconds: Int64) {
@@ -80,14 +85,14 @@ package final class Reporter: Sendable {
     ) {
         let job = jobs[0]
         let charged = outcome == .retry || (outcome == .dead && cause != .invalidID && cause != .notFound) ? 1 : 0
-        log(
-            JobDone(
-                jobID: job.id, engagementID: engagementID, reason: job.reason, outcome: outcome, cause: cause?.rawValue,
-                httpStatus: record.httpStatus, claim: Int(job.claims), attempt: job.attempts + charged,
-                waitMilliseconds: job.waitMilliseconds, fetchMilliseconds: record.fetchMilliseconds,
-                writeMilliseconds: writeMilliseconds, requests: record.requests, partsMissing: missing,
-                coalesced: jobs.count - 1, requestID: record.requestID, worker: worker
-            )
+        let done = JobDone(
+            jobID: job.id, engagementID: engagementID, reason: job.reason, outcome: outcome, cause: cause?.rawValue,
+            httpStatus: record.httpStatus, claim: Int(job.claims), attempt: job.attempts + charged,
+            waitMilliseconds: job.waitMilliseconds, fetchMilliseconds: record.fetchMilliseconds,
+            writeMilliseconds: writeMilliseconds, requests: record.requests, partsMissing: missing,
+            coalesced: jobs.count - 1, requestID: record.requestID, worker: worker
         )
+        ended.withLock { $0?.append(done) }
+        log(done)
     }
 }

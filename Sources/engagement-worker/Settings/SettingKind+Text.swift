@@ -1,3 +1,5 @@
+import AskElephant
+
 extension SettingKind where Value == String {
     /// A Postgres schema's name. Longer ones Postgres would cut silently.
     static var schemaName: Self {
@@ -42,7 +44,14 @@ extension SettingKind where Value == String {
     static var baseURL: Self {
         Self(
             form: "an https:// URL",
-            parse: { text throws(BadValue) in try BaseURL.parse(text) },
+            parse: { text throws(BadValue) in
+                // Whether it may be insecure is another setting's to say, once all are known.
+                do throws(BaseURL.Mistake) {
+                    return try BaseURL(text, allowInsecure: true).description
+                } catch {
+                    throw BadValue(error.description)
+                }
+            },
             show: { $0 }
         )
     }

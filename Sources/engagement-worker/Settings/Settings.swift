@@ -1,3 +1,4 @@
+import AskElephant
 import Enrichment
 
 /// Everything that can be configured, read once and checked all at once. The values here are the defaults; what each

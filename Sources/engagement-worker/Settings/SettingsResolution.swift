@@ -1,3 +1,4 @@
+import AskElephant
 import Configuration
 
 extension Settings {
@@ -115,7 +116,7 @@ private struct Resolution {
         if settings.token != nil, settings.tokenFile != nil {
             refuse("ASKELEPHANT_TOKEN", "and ASKELEPHANT_TOKEN_FILE are both set; remove one of them")
         }
-        if BaseURL.isInsecure(settings.baseURL), !settings.allowInsecureBaseURL {
+        if (try? BaseURL(settings.baseURL, allowInsecure: settings.allowInsecureBaseURL)) == nil {
             refuse("ASKELEPHANT_BASE_URL", "must begin with https://, or the credential is sent in the clear")
         }
         if settings.backoffBase > settings.backoffCap {

@@ -1,0 +1,55 @@
+import ArgumentParser
+import AskElephant
+import Enrichment
+import Glibc
+import Postgres
+import SQLText
+
+struct Enrich: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Enrich engagements now and show what was written.",
+        discussion: "Exit 0 when written, 1 when one could not be, 77 when the credential was refused."
+    )
+
+    @Argument(help: "Engagement ids.") var ids: [String]
+    @Flag(help: "Let the answer win against a newer stored one: for a source that was restored from a backup.")
+    var force = false
+    @Option(help: "table or json.") var output: OutputFormat = .table
+    @OptionGroup(title: "Settings") var options: SettingsOptions
+
+    func run() async throws {
+        let settings = try Setup.settings(options)
+        let engagements = try ids.map { id in
+            guard let engagement = EngagementID(id) else {
+                throw Failure(.usage, "no engagement id (ngmt_…): \(TextEscaper.visible(String(id.prefix(80))))")
+            }
+            return engagement
+        }
+        let log = Setup.log(settings, descriptor: 2)
+        let worker = Worker(
+            try Setup.worker(settings), credentials: try Setup.credentials(settings), log: log.log, keepsEnded: true
+        )
+        try await Setup.within(settings.startTimeout) { try await worker.prepare() }
+        let ends = try await worker.enrich(engagements, force: force)
+        _ = log.writer.flush(within: .seconds(1))
+        try await show(engagements, settings)
+        if ends.contains(where: { $0.cause == Cause.credential.rawValue }) {
+            throw Failure(.credentialRefused, "the API refuses the credential", hint: "check ASKELEPHANT_TOKEN_FILE")
+        }
+        let written: Set<JobDone.Outcome> = [.enriched, .unchanged, .partial, .superseded, .deleted]
+        if ends.contains(where: { !written.contains($0.outcome) }) { throw ArgumentParser.ExitCode(1) }
+    }
+
+    private func show(_ engagements: [EngagementID], _ settings: Settings) async throws {
+        let session = try await Setup.connect(settings)
+        var rows: [JSONText] = []
+        let style = Style.resolve(settings.color, environment: Setup.environment, isTerminal: isatty(1) == 1)
+        for engagement in engagements {
+            let results = Results(
+                rows: try await session.query(Statements.engagementShow, [.text(engagement.rawValue)]))
+            if output == .table { print(results.table(style), terminator: "") } else { rows.append(results.first) }
+        }
+        if output == .json { print(JSONText.array(rows).text()) }
+        await session.close()
+    }
+}

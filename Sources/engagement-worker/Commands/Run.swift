@@ -1,0 +1,97 @@
+import ArgumentParser
+import AskElephant
+import Enrichment
+import Glibc
+import Synchronization
+import UnixSignals
+
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Work: claim, fetch and write until told to stop.",
+        discussion: """
+            SIGTERM or SIGINT: stop claiming, finish what is in hand within the drain timeout, give the rest back, exit 0; \
+            a second one exits now (75). SIGHUP: read the credential again.
+            """
+    )
+
+    @Flag(help: "End once nothing is due; exit 1 if a job died.") var once = false
+    @OptionGroup(title: "Settings") var options: SettingsOptions
+
+    func run() async throws {
+        let settings = try Setup.settings(options)
+        let output = Setup.log(settings, descriptor: 1)
+        let configuration = try Setup.worker(settings)
+        let worker = Worker(configuration, credentials: try Setup.credentials(settings), log: output.log)
+        output.log(
+            .notice, .workerStart, "starting",
+            [
+                .version: .string(Version.current), .pid: .integer(Int(getpid())), .host: .string(configuration.host),
+                .schema: .string(settings.schema), .concurrency: .integer(settings.concurrency),
+                .configuration: .strings(settings.summary),
+            ]
+        )
+        let lifecycle = Lifecycle(worker, output)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        let listening = Task { for await signal in signals { lifecycle.handle(signal) } }
+        defer { listening.cancel() }
+        do {
+            if settings.autoMigrate { try await Migrate.apply(settings, log: output.log) }
+            try await Setup.within(settings.startTimeout) { try await worker.prepare() }
+            lifecycle.isReady()
+            let dead = try await worker.run(once: once)
+            lifecycle.end(once && dead > 0 ? .found : .ok)
+        } catch {
+            lifecycle.end(Failure(error))
+        }
+    }
+}
+
+/// What signals mean at which time, and the one way out.
+private final class Lifecycle: Sendable {
+    private struct State {
+        var isReady = false
+        var stops = 0
+    }
+
+    private let worker: Worker
+    private let output: LogOutput
+    private let state = Mutex(State())
+
+    init(_ worker: Worker, _ output: LogOutput) {
+        self.worker = worker
+        self.output = output
+    }
+
+    /// From here on there may be jobs in hand.
+    func isReady() { state.withLock { $0.isReady = true } }
+
+    func handle(_ signal: UnixSignal) {
+        if signal == .sighup { return worker.reloadCredential() }
+        let (isReady, stops) = state.withLock { state in
+            state.stops += 1
+            return (state.isReady, state.stops)
+        }
+        if stops > 1 { end(.stoppedEarly) }
+        if !isReady { end(.ok) }
+        worker.stop()
+    }
+
+    func end(_ failure: Failure) -> Never {
+        if failure.code == .schemaMismatch {
+            output.log(
+                .error, .schemaMismatch, "the schema does not fit",
+                [.error: .string(failure.message), .hint: LogValue(failure.hint)])
+        }
+        output.log(
+            .notice, .workerStop, "stopped",
+            [.exitCode: .integer(Int(failure.code.rawValue)), .error: .string(failure.message)])
+        _ = output.writer.flush(within: .seconds(1))
+        failure.exit()
+    }
+
+    func end(_ code: ExitCode) -> Never {
+        output.log(.notice, .workerStop, "stopped", [.exitCode: .integer(Int(code.rawValue))])
+        _ = output.writer.flush(within: .seconds(1))
+        _exit(code.rawValue)
+    }
+}

@@ -1,0 +1,109 @@
+import AskElephant
+import Enrichment
+import FoundationEssentials
+import Glibc
+import Postgres
+
+/// What the environment is to this process: read once, here.
+enum Setup {
+    static var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+    static func settings(_ options: SettingsOptions) throws -> Settings {
+        try Settings.load(flags: options.flags, environment: environment)
+    }
+
+    static func log(_ settings: Settings, descriptor: Int32) -> LogOutput {
+        LogOutput(
+            format: settings.logFormat, level: settings.logLevel, color: settings.color, descriptor: descriptor,
+            environment: environment
+        )
+    }
+
+    static func conninfo(_ settings: Settings) throws(Failure) -> String {
+        guard let database = settings.database else {
+            throw Failure(
+                .configuration, "no database is named: DATABASE_URL (or libpq's PGHOST, PGDATABASE, …) is not set",
+                hint: "DATABASE_URL=postgresql://user:password@host/database engagement-worker …"
+            )
+        }
+        return database.reveal()
+    }
+
+    static func credentials(_ settings: Settings) throws(Failure) -> CredentialSource {
+        switch settings.tokenSource {
+        case .value(let token): return CredentialSource { token }
+        case .file(let path): return CredentialSource { readToken(path) }
+        case nil:
+            throw Failure(
+                .configuration, "no credential is named: set ASKELEPHANT_TOKEN_FILE or ASKELEPHANT_TOKEN",
+                hint: "ASKELEPHANT_TOKEN_FILE=/path/to/token engagement-worker run"
+            )
+        }
+    }
+
+    /// The token in a file; nil while it is missing or empty, which is as good as a refused one.
+    private static func readToken(_ path: String) -> Secret? {
+        FileManager.default.contents(atPath: path).map { Secret(String(decoding: $0, as: UTF8.self)) }
+    }
+
+    static func worker(_ settings: Settings) throws -> Worker.Configuration {
+        let client = Client.Configuration(
+            baseURL: try BaseURL(settings.baseURL, allowInsecure: settings.allowInsecureBaseURL),
+            userAgent: "engagement-worker/\(Version.current)"
+        )
+        var configuration = Worker.Configuration(database: try database(settings), client: client)
+        configuration.client.requestTimeout = settings.requestTimeout
+        configuration.client.maxBodyBytes = settings.maxDocumentBytes
+        configuration.client.concurrency = settings.concurrency
+        configuration.concurrency = settings.concurrency
+        configuration.lease = settings.lease
+        configuration.pollInterval = settings.pollInterval
+        configuration.expand = settings.expand.compactMap(Expand.init)
+        configuration.maxAttempts = settings.maxAttempts
+        configuration.backoff = Backoff(base: settings.backoffBase, cap: settings.backoffCap)
+        configuration.memoryBudget = settings.memoryBudget
+        configuration.mediaLife = settings.mediaURLTTL
+        configuration.drainTimeout = settings.drainTimeout
+        configuration.host = hostName
+        configuration.processID = getpid()
+        configuration.version = Version.current
+        return configuration
+    }
+
+    static func database(_ settings: Settings) throws(Failure) -> Database.Configuration {
+        var database = Database.Configuration(conninfo: try conninfo(settings), schema: settings.schema)
+        database.listenConninfo = settings.listenDatabase?.reveal()
+        database.statementTimeout = settings.statementTimeout
+        database.writers = settings.writers
+        return database
+    }
+
+    /// A connection for a one-shot command, after the check that the schema fits.
+    static func connect(_ settings: Settings) async throws -> Session {
+        let session = Session(try database(settings).connection(role: "command"))
+        try await within(settings.startTimeout) {
+            let connection = try await session.current()
+            try await Migrator.check(connection, schema: settings.schema)
+        }
+        return session
+    }
+
+    /// Does the work, or fails with exit code 69 when the database is not reached in the time.
+    static func within(_ limit: Duration, _ work: @escaping @Sendable () async throws -> Void) async throws {
+        let alarm = Task {
+            try await Task.sleep(for: limit)
+            Failure(
+                .databaseUnreachable, "the database was not reached within \(limit / .seconds(1)) s",
+                hint: "check DATABASE_URL and the server; --start-timeout says how long to try"
+            ).exit()
+        }
+        defer { alarm.cancel() }
+        try await work()
+    }
+
+    private static var hostName: String {
+        var buffer = [CChar](repeating: 0, count: 256)
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "unknown" }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
