@@ -57,9 +57,7 @@ package final class Worker: Sendable {
         let connection = try await database.keep.current()
         try await Migrator.checkServer(connection)
         try await Migrator.check(connection, schema: configuration.database.schema)
-        try await registry.register(
-            host: configuration.host, pid: configuration.processID, version: configuration.version, on: database.keep
-        )
+        try await registry.register(on: database.keep)
     }
 
     /// Works until ``stop()``, or with `once` until nothing is due; the number of dead letters. Call ``prepare()`` first.
@@ -68,12 +66,13 @@ package final class Worker: Sendable {
         let client = Client(configuration.client)
         let upkeep = startUpkeep(channel)
         log(.notice, .workerReady, "ready", [.channel: .string(channel)])
-        await work(client, once: once)
+        let isDrained = await work(client, once: once)
         upkeep.cancel()
-        await client.shutdown()
-        if !database.health.isLost { try? await registry.leave(on: database.keep) }
-        await database.close()
-        await upkeep.value
+        if isDrained {
+            await client.shutdown()
+            if !database.health.isLost { try? await registry.leave(on: database.keep) }
+            await database.close()
+        }
         return report.snapshot.dead
     }
 
@@ -87,6 +86,8 @@ package final class Worker: Sendable {
         Task {
             await board.stop()
             bell.ring()
+            // A claimer that waits for a database which is away need not wait any more.
+            await database.claim.close()
         }
     }
 
@@ -121,27 +122,39 @@ package final class Worker: Sendable {
     // MARK: -
 
     private var queue: JobQueue { JobQueue(bootID: bootID) }
-    private var registry: WorkerRegistry { WorkerRegistry(bootID: bootID) }
+    private var registry: WorkerRegistry {
+        WorkerRegistry(
+            bootID: bootID, host: configuration.host, processID: configuration.processID, version: configuration.version
+        )
+    }
     private var judge: Judge { Judge(maxAttempts: configuration.maxAttempts, backoff: configuration.backoff) }
 
-    /// The line from claim to write; ends when the board has stopped and everything in hand has ended.
-    private func work(_ client: Client, once: Bool) async {
+    /// The line from claim to write. Ends when the board has stopped and everything in hand has ended, or when the drain
+    /// timeout is over: false, and what is left goes back by itself once our connections are gone.
+    private func work(_ client: Client, once: Bool) async -> Bool {
         let clock = DatabaseClock(session: database.keep)
         let claiming = Task { await claimer(clock, once: once).run() }
         let fetching = Task { await fetch(fetcher(client, clock)) }
         let writing = Task { await write() }
-        await claiming.value
-        // The board has stopped: from here on the time is limited.
-        let deadline = Task {
-            try await Task.sleep(for: configuration.drainTimeout - min(.seconds(2), configuration.drainTimeout / 5))
-            fetching.cancel()
-            try await Task.sleep(for: min(.seconds(2), configuration.drainTimeout / 5))
-            writing.cancel()
-            await database.close()
+        let (ends, end) = AsyncStream<Bool>.makeStream()
+        Task {
+            await claiming.value
+            await fetching.value
+            await writing.value
+            end.yield(true)
         }
-        await fetching.value
-        await writing.value
-        deadline.cancel()
+        let deadline = Task {
+            await board.stopped()
+            // The last fifth, at most 2 s, is for giving back what was not finished.
+            let last = min(.seconds(2), configuration.drainTimeout / 5)
+            try await Task.sleep(for: configuration.drainTimeout - last)
+            fetching.cancel()
+            try await Task.sleep(for: last)
+            writing.cancel()
+            end.yield(false)
+        }
+        defer { deadline.cancel() }
+        return await ends.first { _ in true } ?? false
     }
 
     private func fetch(_ fetcher: Fetcher) async {

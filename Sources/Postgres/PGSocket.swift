@@ -70,6 +70,8 @@ final class PGSocket {
         var failure: PostgresError?
         while let result = try nextResult(statement, until: deadline) {
             if let error = result.error(statement: statement) {
+                // The session is over and this is why; behind it is only a broken line.
+                if error.isConnectionLoss { throw error }
                 failure = failure ?? error
             } else {
                 rows = result.rows()
@@ -141,7 +143,10 @@ final class PGSocket {
     ) throws(PostgresError) -> PGResult? {
         while PQisBusy(connection) == 1 {
             guard wait(.readable, until: deadline) == .ready else { throw .deadline(statement: statement) }
-            guard consumeInput() else { throw .lost(statement: statement, sqlState: nil) }
+            // What came before the line broke counts: the server says there why it hangs up.
+            guard consumeInput() || PQisBusy(connection) == 0 else {
+                throw .lost(statement: statement, sqlState: nil)
+            }
         }
         return PQgetResult(connection).map { PGResult($0) }
     }

@@ -46,6 +46,10 @@ package struct Row: Sendable {
     }
 
     package func boolean(_ column: StaticString) throws(PostgresError) -> Bool {
-        try text(column) == "t"
+        switch try text(column) {
+        case "t": return true
+        case "f": return false
+        default: throw .unexpectedResult(column: String(describing: column))
+        }
     }
 }

@@ -39,13 +39,12 @@ package enum Statements {
     package static let workerLeave = Statement(name: "worker_leave", embedded: PackageResources.worker_leave_sql)
     package static let workerRegister = Statement(
         name: "worker_register", embedded: PackageResources.worker_register_sql)
-    package static let workerSeen = Statement(name: "worker_seen", embedded: PackageResources.worker_seen_sql)
     package static let workersGone = Statement(name: "workers_gone", embedded: PackageResources.workers_gone_sql)
 
     package static let all: [Statement] = [
         bellChannel, clockRead, deadList, deadReplay, deadShow, demoContacts, demoEngagements, demoItems, demoLinks,
         demoMissing, engagementIngest, engagementShow, jobClaim, jobExtend, jobInsert, jobInsertHeld, jobNextDue,
         jobReclaim, jobSettle, mediaExpire, migrationsApplied, queueSummary, stateShow, statusDead, statusGaps,
-        statusQueue, statusSuccess, statusWorkers, workerIdle, workerLeave, workerRegister, workerSeen, workersGone,
+        statusQueue, statusSuccess, statusWorkers, workerIdle, workerLeave, workerRegister, workersGone,
     ]
 }

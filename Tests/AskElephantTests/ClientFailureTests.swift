@@ -93,7 +93,7 @@ import Testing
 
     @Test func refusedConnectionAndPlainTextOnATLSPortAreNamed() async throws {
         let server = try await RawServer([.answer(200, body: "{}")])
-        let change: (inout Client.Configuration) -> Void = { $0.connectTimeout = .milliseconds(300) }
+        let change: (inout Client.Configuration) -> Void = { $0.connectTimeout = .seconds(2) }
         let overTLS = try makeClient(server, scheme: "https", change)
         let budget = ByteBudget(total: 1 << 20)
         let plain = await overTLS.getEngagement(

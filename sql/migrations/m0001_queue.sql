@@ -53,6 +53,7 @@ BEGIN
     NEW.enqueued_at := coalesce(NEW.enqueued_at, now());
     RETURN NEW;
 END $$;
+COMMENT ON FUNCTION queue_defaults IS 'Internal: NULL in available_at or enqueued_at means the default.';
 
 CREATE TRIGGER queue_defaults BEFORE INSERT OR UPDATE OF available_at, enqueued_at ON enrichment_queue
     FOR EACH ROW WHEN (NEW.available_at IS NULL OR NEW.enqueued_at IS NULL) EXECUTE FUNCTION queue_defaults();
@@ -128,6 +129,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+COMMENT ON FUNCTION ring_bell IS 'Internal: tells sleeping workers of an insert.';
 REVOKE ALL ON FUNCTION ring_bell() FROM PUBLIC;
 
 -- Left out by "migrate --without-bell": NOTIFY forbids PREPARE TRANSACTION.

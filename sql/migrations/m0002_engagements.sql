@@ -109,6 +109,18 @@ COMMENT ON TABLE users IS 'Workspace users as last seen as owner of any engageme
 COMMENT ON TABLE tags IS 'Tags as last seen on any engagement.';
 COMMENT ON COLUMN contacts.primary_email IS 'The e-mail marked primary, else the first.';
 COMMENT ON COLUMN users.primary_email IS 'The e-mail marked primary, else the first.';
+COMMENT ON COLUMN companies._raw IS 'As it was delivered, as jsonb.';
+COMMENT ON COLUMN companies._observed_at IS 'Database clock just before the request that this row is from.';
+COMMENT ON COLUMN companies._changed_at IS 'When a write last changed this row.';
+COMMENT ON COLUMN contacts._raw IS 'As it was delivered, as jsonb.';
+COMMENT ON COLUMN contacts._observed_at IS 'Database clock just before the request that this row is from.';
+COMMENT ON COLUMN contacts._changed_at IS 'When a write last changed this row.';
+COMMENT ON COLUMN users._raw IS 'As it was delivered, as jsonb.';
+COMMENT ON COLUMN users._observed_at IS 'Database clock just before the request that this row is from.';
+COMMENT ON COLUMN users._changed_at IS 'When a write last changed this row.';
+COMMENT ON COLUMN tags._raw IS 'As it was delivered, as jsonb.';
+COMMENT ON COLUMN tags._observed_at IS 'Database clock just before the request that this row is from.';
+COMMENT ON COLUMN tags._changed_at IS 'When a write last changed this row.';
 
 CREATE TABLE engagement_companies (
     engagement_id text NOT NULL REFERENCES engagements ON DELETE CASCADE,
@@ -175,6 +187,10 @@ COMMENT ON TABLE engagement_action_items IS 'Action items of an engagement, repl
 COMMENT ON TABLE engagement_signals IS 'Signals (annotations) of an engagement, replaced as a set. id is the item''s own, else a digest of its content and a number.';
 COMMENT ON COLUMN engagement_action_items._position IS 'Place in the list, from 1.';
 COMMENT ON COLUMN engagement_signals._position IS 'Place in the list, from 1.';
+COMMENT ON COLUMN engagement_action_items._raw IS 'The item as it was delivered, as jsonb.';
+COMMENT ON COLUMN engagement_action_items._first_seen_at IS 'Observation time of the first answer that had it.';
+COMMENT ON COLUMN engagement_signals._raw IS 'The item as it was delivered, as jsonb.';
+COMMENT ON COLUMN engagement_signals._first_seen_at IS 'Observation time of the first answer that had it.';
 
 CREATE TABLE engagement_transcripts (
     engagement_id text PRIMARY KEY REFERENCES engagements ON DELETE CASCADE,

@@ -27,6 +27,8 @@ COMMENT ON TYPE snapshot IS 'Internal: one document to write, and what of it.';
 CREATE TYPE crm_subject AS (subject_type text, subject_id text, association jsonb, observed_at timestamptz, previously_at timestamptz);
 COMMENT ON TYPE crm_subject IS 'Internal: the association that a subject was delivered with.';
 
+-- OFFSET 0 here and below keeps the planner from flattening a subquery and computing its columns once a reference.
+
 -- The items of a list part, with a key that is unique in its engagement: a repeated id counts once, the last wins;
 -- equal items without id are numbered.
 -- Without SET, so that it is inlined into the statements that use it; they pin the path.
@@ -34,28 +36,36 @@ CREATE FUNCTION list_items(snapshots snapshot[], part text)
     RETURNS TABLE (engagement_id text, key text, item jsonb, n bigint, observed_at timestamptz) LANGUAGE sql STABLE AS $$
     SELECT DISTINCT ON (k.engagement_id, k.key) k.engagement_id, k.key, k.item, k.n, k.observed_at
     FROM (
-        SELECT s.engagement_id, s.observed_at, i.item, i.n,
+        SELECT i.engagement_id, i.observed_at, i.item, i.n,
                CASE WHEN i.key LIKE 'digest\_%' AND jsonb_typeof(i.item -> 'id') IS DISTINCT FROM 'string'
-                    THEN i.key || '_' || row_number() OVER (PARTITION BY s.engagement_id, i.key ORDER BY i.n)
+                    THEN i.key || '_' || row_number() OVER (PARTITION BY i.engagement_id, i.key ORDER BY i.n)
                     ELSE i.key END AS key
-        FROM unnest(snapshots) AS s,
-             LATERAL (SELECT e.item, e.n, item_key(e.item) AS key
-                      FROM jsonb_array_elements(s.document -> part) WITH ORDINALITY AS e(item, n)) AS i
-        WHERE part = ANY (s.parts)
+        FROM (
+            SELECT s.engagement_id, s.observed_at, e.item, e.n, item_key(e.item) AS key
+            FROM unnest(snapshots) AS s, LATERAL jsonb_array_elements(s.document -> part) WITH ORDINALITY AS e(item, n)
+            WHERE part = ANY (s.parts)
+            OFFSET 0
+        ) AS i
     ) AS k
     ORDER BY k.engagement_id, k.key, k.n DESC
 $$;
+COMMENT ON FUNCTION list_items IS 'Internal: the items of a list part with their keys.';
 
 -- The entities of a part, each once, as its newest observation in the batch shows it.
 CREATE FUNCTION entities(snapshots snapshot[], part text)
     RETURNS TABLE (id text, raw jsonb, observed_at timestamptz) LANGUAGE sql STABLE AS $$
-    SELECT DISTINCT ON (item_key(e.item)) item_key(e.item), e.item, s.observed_at
-    FROM unnest(snapshots) AS s,
-         LATERAL jsonb_array_elements(CASE WHEN part = 'owner' THEN jsonb_build_array(s.document -> part) ELSE s.document -> part END)
-             WITH ORDINALITY AS e(item, n)
-    WHERE part = ANY (s.entities) AND jsonb_typeof(e.item) = 'object'
-    ORDER BY item_key(e.item), s.observed_at DESC, e.n DESC
+    SELECT DISTINCT ON (i.key) i.key, i.item, i.observed_at
+    FROM (
+        SELECT item_key(e.item) AS key, e.item, e.n, s.observed_at
+        FROM unnest(snapshots) AS s,
+             LATERAL jsonb_array_elements(CASE WHEN part = 'owner' THEN jsonb_build_array(s.document -> part) ELSE s.document -> part END)
+                 WITH ORDINALITY AS e(item, n)
+        WHERE part = ANY (s.entities) AND jsonb_typeof(e.item) = 'object'
+        OFFSET 0
+    ) AS i
+    ORDER BY i.key, i.observed_at DESC, i.n DESC
 $$;
+COMMENT ON FUNCTION entities IS 'Internal: the entities of a part, each once.';
 
 CREATE FUNCTION project_engagements(snapshots snapshot[]) RETURNS SETOF crm_subject LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
@@ -100,6 +110,7 @@ BEGIN
     FROM unnest(snapshots) AS s LEFT JOIN before AS b ON b.id = s.engagement_id
     WHERE s.base;
 END $$;
+COMMENT ON FUNCTION project_engagements IS 'Internal: writes engagements.';
 
 -- Entities are read first and written only when different and newer: ON CONFLICT DO UPDATE locks and logs a row even
 -- when nothing changes. In id order, the tables in the order in which project calls these.
@@ -120,6 +131,7 @@ BEGIN
     )
     SELECT 'company', c.id, c.raw -> 'crm_association', c.observed_at, c.previously_at FROM written JOIN changed AS c USING (id);
 END $$;
+COMMENT ON FUNCTION project_companies IS 'Internal: writes companies.';
 
 CREATE FUNCTION project_contacts(snapshots snapshot[]) RETURNS SETOF crm_subject LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
@@ -141,6 +153,7 @@ BEGIN
     )
     SELECT 'contact', c.id, c.raw -> 'crm_association', c.observed_at, c.previously_at FROM written JOIN changed AS c USING (id);
 END $$;
+COMMENT ON FUNCTION project_contacts IS 'Internal: writes contacts.';
 
 CREATE FUNCTION project_users(snapshots snapshot[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
@@ -160,6 +173,7 @@ BEGIN
         _raw = excluded._raw, _observed_at = excluded._observed_at, _changed_at = now()
     WHERE o._observed_at <= excluded._observed_at AND o._raw <> excluded._raw;
 END $$;
+COMMENT ON FUNCTION project_users IS 'Internal: writes users.';
 
 CREATE FUNCTION project_tags(snapshots snapshot[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
@@ -176,3 +190,4 @@ BEGIN
         _raw = excluded._raw, _observed_at = excluded._observed_at, _changed_at = now()
     WHERE o._observed_at <= excluded._observed_at AND o._raw <> excluded._raw;
 END $$;
+COMMENT ON FUNCTION project_tags IS 'Internal: writes tags.';

@@ -24,6 +24,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM wanted AS w WHERE w.engagement_id = c.engagement_id AND w.key = c.tag_id))
     INSERT INTO engagement_tags (engagement_id, tag_id) SELECT engagement_id, key FROM wanted ON CONFLICT DO NOTHING;
 END $$;
+COMMENT ON FUNCTION project_links IS 'Internal: writes engagement_companies, engagement_contacts and engagement_tags.';
 
 CREATE FUNCTION project_action_items(snapshots snapshot[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
@@ -46,6 +47,7 @@ BEGIN
         created_at = excluded.created_at, updated_at = excluded.updated_at, _position = excluded._position, _raw = excluded._raw
     WHERE (c._raw, c._position) IS DISTINCT FROM (excluded._raw, excluded._position);
 END $$;
+COMMENT ON FUNCTION project_action_items IS 'Internal: writes engagement_action_items.';
 
 CREATE FUNCTION project_signals(snapshots snapshot[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
@@ -66,6 +68,7 @@ BEGIN
         created_at = excluded.created_at, updated_at = excluded.updated_at, _position = excluded._position, _raw = excluded._raw
     WHERE (c._raw, c._position) IS DISTINCT FROM (excluded._raw, excluded._position);
 END $$;
+COMMENT ON FUNCTION project_signals IS 'Internal: writes engagement_signals.';
 
 -- The transcript comes beside its document when the worker cut it out; a document that still holds it gives it itself.
 CREATE FUNCTION project_transcripts(snapshots snapshot[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
@@ -78,6 +81,7 @@ BEGIN
     WHERE 'transcript' = ANY (s.parts) AND s.document -> 'transcript' <> 'null'
     ON CONFLICT (engagement_id) DO UPDATE SET transcript = excluded.transcript;
 END $$;
+COMMENT ON FUNCTION project_transcripts IS 'Internal: writes engagement_transcripts.';
 
 CREATE FUNCTION project_media(snapshots snapshot[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
@@ -89,6 +93,7 @@ BEGIN
     WHERE 'media_url' = ANY (s.parts) AND s.document -> 'media_url' <> 'null'
     ON CONFLICT (engagement_id) DO UPDATE SET media_url = excluded.media_url, obtained_at = excluded.obtained_at;
 END $$;
+COMMENT ON FUNCTION project_media IS 'Internal: writes engagement_media.';
 
 -- Closes what a subject no longer has and opens what is new. A subject whose association is there but cannot be read
 -- (no object, no usable id) says nothing either way.
@@ -118,6 +123,7 @@ BEGIN
     ORDER BY s.subject_type, s.subject_id
     ON CONFLICT (subject_type, subject_id, source, object_type, crm_object_id) WHERE removed_at IS NULL DO NOTHING;
 END $$;
+COMMENT ON FUNCTION project_crm IS 'Internal: writes crm_associations.';
 
 -- Writes columns and children of the given parts. Fence and order are the caller's; the caller holds the engagements' locks.
 -- Each call below is a statement with a snapshot of its own, so what a row lock made us wait for is seen by the next.

@@ -2,9 +2,10 @@
 
 -- Snapshots compare by updated_at, then by observation. A time further ahead than five minutes of its own observation
 -- counts as absent, or one hostile value would win for ever; then the observation alone decides.
-CREATE FUNCTION snapshot_version(updated_at timestamptz, observed_at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE FUNCTION snapshot_version(updated_at timestamptz, observed_at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN updated_at <= observed_at + interval '5 minutes' THEN updated_at END
 $$;
+COMMENT ON FUNCTION snapshot_version IS 'Internal: the updated_at that a snapshot is compared by.';
 
 CREATE FUNCTION is_newer(version timestamptz, observed_at timestamptz, stored_version timestamptz, stored_observed_at timestamptz)
     RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -12,9 +13,11 @@ CREATE FUNCTION is_newer(version timestamptz, observed_at timestamptz, stored_ve
                 WHEN version IS NULL OR stored_version IS NULL OR version = stored_version THEN observed_at >= stored_observed_at
                 ELSE version > stored_version END
 $$;
+COMMENT ON FUNCTION is_newer IS 'Internal: whether a snapshot wins against the stored one.';
 
 -- What became of a part that was asked for: delivered, none (a null transcript of a final engagement), or the cause of a gap.
--- Only a present list is an answer; a null list is not (API contract, U-9).
+-- Only a present list is an answer; a null list is not (API contract, U-9). The path is strict, since a lax one looks into
+-- items that are lists themselves.
 CREATE FUNCTION part_state(part text, content jsonb, processing_status text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN content IS NULL THEN 'not_delivered'
@@ -25,14 +28,16 @@ CREATE FUNCTION part_state(part text, content jsonb, processing_status text) RET
             WHEN 'null' THEN CASE WHEN processing_status IN ('COMPLETED', 'FAILED') THEN 'none' ELSE 'not_ready' END
             ELSE 'malformed' END
         WHEN content = 'null' THEN 'not_delivered'
-        WHEN jsonb_typeof(content) <> 'array' OR jsonb_path_exists(content, '$[*] ? (@.type() != "object")', silent => true) THEN 'malformed'
+        WHEN jsonb_typeof(content) <> 'array' OR jsonb_path_exists(content, 'strict $[*] ? (@.type() != "object")', silent => true) THEN 'malformed'
         ELSE 'delivered'
     END
 $$;
+COMMENT ON FUNCTION part_state IS 'Internal: delivered, none, or why a part is missing.';
 
 CREATE FUNCTION part_scope(part text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE part WHEN 'companies' THEN 'companies:read' WHEN 'contacts' THEN 'contacts:read' WHEN 'owner' THEN 'users:read' ELSE 'engagements:read' END
 $$;
+COMMENT ON FUNCTION part_scope IS 'Internal: the scope that a part needs.';
 
 -- Orders all writers of an engagement, also the first ones: a row lock locks nothing while there is no row.
 -- Always called before any row of engagements is touched, and in one order, so writers cannot deadlock here.
@@ -41,6 +46,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(k)
     FROM (SELECT DISTINCT hashtextextended(current_schema() || ':' || id, 0) AS k FROM unnest(ids) AS id ORDER BY 1) AS keys;
 END $$;
+COMMENT ON FUNCTION lock_engagements IS 'Internal: orders all writers of an engagement.';
 
 -- Deletes the queue rows whose whole token still holds, and tells which they were and what they hung on. In id order.
 CREATE FUNCTION take_jobs(boot bigint, job_ids bigint[], job_claims bigint[], job_items bigint[], OUT taken bigint[], OUT items bigint[])
@@ -57,6 +63,7 @@ BEGIN
     )
     SELECT coalesce(array_agg(g.id), '{}'), coalesce(array_agg(DISTINCT g.item), '{}') INTO taken, items FROM gone AS g;
 END $$;
+COMMENT ON FUNCTION take_jobs IS 'Internal: deletes the queue rows whose token still holds.';
 
 -- Which parts of the documents to write, and which are missing. Reads what is stored, writes nothing.
 CREATE FUNCTION plan_snapshots(
@@ -84,16 +91,18 @@ BEGIN
                json_text(t.document -> 'processing_status') AS status
         FROM unnest(numbers, ids, documents, transcripts, observed, asked, request_ids, etags, api_versions, notes)
              AS t(n, engagement_id, document, transcript, observed, asked, request_id, etag, api_version, notes)
+        OFFSET 0
     ) AS a
     LEFT JOIN engagements AS e ON e.id = a.engagement_id
     -- A tombstone refuses what was observed before it, whatever its updated_at.
     CROSS JOIN LATERAL (SELECT e._deleted_at IS NULL OR a.observed_at > e._deleted_at AS live) AS t
-    CROSS JOIN LATERAL (SELECT digest(without_parts(a.document)::text) AS digest) AS d
+    CROSS JOIN LATERAL (SELECT digest(without_parts(a.document)::text) AS digest OFFSET 0) AS d
     CROSS JOIN LATERAL (
         SELECT d.digest,
                t.live AND (force OR is_newer(a.version, a.observed_at, snapshot_version(e.updated_at, e._observed_at), e._observed_at)) AS newest,
                e._digest IS DISTINCT FROM d.digest OR e._deleted_at IS NOT NULL
                    OR coalesce(e._unreadable_since <= a.observed_at, false) AS changed
+        OFFSET 0
     ) AS b
     CROSS JOIN LATERAL (
         SELECT coalesce(jsonb_object_agg(o.part, o.cause) FILTER (WHERE o.part IS NOT NULL), '{}') AS gaps
@@ -101,7 +110,7 @@ BEGIN
     ) AS g
     CROSS JOIN LATERAL (
         SELECT coalesce(array_agg(q.part) FILTER (WHERE q.accepted), '{}') AS accepted,
-               coalesce(array_agg(q.part) FILTER (WHERE q.accepted AND q.digest IS DISTINCT FROM q.stored ->> 'd' AND q.part <> 'media_url'), '{}') AS changed,
+               coalesce(array_agg(q.part) FILTER (WHERE q.accepted AND q.digest IS DISTINCT FROM q.stored ->> 'd'), '{}') AS changed,
                jsonb_object_agg(q.part, jsonb_strip_nulls(jsonb_build_object('u', a.version, 'o', a.observed_at, 'd', q.digest)))
                    FILTER (WHERE q.accepted) AS provenance,
                jsonb_object_agg(q.part, q.cause) FILTER (WHERE q.cause IS NOT NULL) AS gaps
@@ -123,16 +132,20 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN c.part = 'transcript' AND a.transcript IS NOT NULL THEN 'delivered'
                             ELSE part_state(c.part, c.content, a.status) END AS state
+                OFFSET 0
             ) AS s
             -- A new signed URL is no change, so media has no digest.
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN s.state IN ('delivered', 'none') AND c.part <> 'media_url' THEN digest(
                     CASE WHEN c.part = 'transcript' THEN coalesce(a.transcript, json_text(c.content), '') ELSE c.content::text END) END AS digest
+                OFFSET 0
             ) AS k
+            OFFSET 0
         ) AS q
     ) AS p;
     RETURN planned;
 END $$;
+COMMENT ON FUNCTION plan_snapshots IS 'Internal: which parts of the documents to write, and which are missing.';
 
 CREATE FUNCTION write_gaps(snapshots snapshot[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
@@ -153,6 +166,7 @@ BEGIN
     FROM unnest(snapshots) AS s
     WHERE NOT s.newest AND g.engagement_id = s.engagement_id AND g.part = ANY (s.entities);
 END $$;
+COMMENT ON FUNCTION write_gaps IS 'Internal: writes engagement_gaps.';
 
 -- One call a batch, one transaction: deletes the queue rows by their tokens and writes what hung on them.
 --
@@ -191,7 +205,7 @@ BEGIN
          take_jobs(boot, ours.ids, ours.claims, ours.items) AS j;
 
     IF cardinality(alive) > 0 THEN
-        SELECT array_agg(ids[n::integer]) INTO alive_ids FROM unnest(alive) AS n;
+        SELECT array_agg(ids[a.n::integer] ORDER BY a.o) INTO alive_ids FROM unnest(alive) WITH ORDINALITY AS a(n, o);
         PERFORM lock_engagements(alive_ids);
         SELECT plan_snapshots(
             alive, alive_ids, array_agg(documents[i] ORDER BY o), array_agg(transcripts[i] ORDER BY o), array_agg(observed[i] ORDER BY o),

@@ -37,8 +37,8 @@ BEGIN
         WHERE q.id = p.id
         RETURNING 2 - k, p.n, q.id, left(q.engagement_id, 100), left(q.reason, 100), q.claims, coalesce(q.attempts, 0),
                   coalesce(q.losses, 0), coalesce(q.looks, 0),
-                  -- due_at may be infinite, and now() minus that is an error.
-                  greatest(0, extract(epoch FROM at - CASE WHEN isfinite(q.due_at) THEN q.due_at ELSE q.enqueued_at END) * 1000)::bigint,
+                  -- Both may be infinite, and now() minus that is an error.
+                  greatest(0, extract(epoch FROM at - CASE WHEN isfinite(q.due_at) THEN q.due_at WHEN isfinite(q.enqueued_at) THEN q.enqueued_at END) * 1000)::bigint,
                   p.key::text, clock_timestamp()::text;
     END LOOP;
 END $$;
@@ -65,6 +65,10 @@ BEGIN
         SELECT q.id FROM unnest(job_ids, job_claims) AS t(id, claims)
         JOIN enrichment_queue AS q ON q.id = t.id AND q.claims = t.claims AND q.leased_by = boot
         ORDER BY q.id FOR UPDATE OF q) AS h;
+    -- In the order of ingest: queue rows, then engagements, then the rest.
+    PERFORM lock_engagements(ARRAY(
+        SELECT t.engagement_id FROM unnest(job_ids, actions, engagement_ids, marks) AS t(id, action, engagement_id, mark)
+        WHERE t.id = ANY (held) AND t.engagement_id IS NOT NULL AND (t.action IN ('dead', 'deleted') OR t.mark IS NOT NULL)));
 
     UPDATE enrichment_queue AS q SET
         leased_by = NULL,
@@ -100,20 +104,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION settle IS 'Internal: ends jobs that brought no document.';
 
--- Hidden or deleted at the source. What was observed before the stored answer changes nothing: those ids are returned.
+-- Hidden or deleted at the source; settle holds the locks. What was observed before the stored answer changes nothing: those ids are returned.
 CREATE FUNCTION mark_engagements(held bigint[], job_ids bigint[], engagement_ids text[], marks text[], causes text[], observed text[])
     RETURNS text[] LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     refused text[];
-    touched text[];
 BEGIN
-    SELECT array_agg(DISTINCT t.engagement_id) INTO touched
-    FROM unnest(job_ids, engagement_ids, marks) AS t(id, engagement_id, mark) WHERE t.id = ANY (held) AND t.mark IS NOT NULL;
-    IF touched IS NULL THEN
+    IF num_nonnulls(VARIADIC marks) = 0 THEN
         RETURN '{}';
     END IF;
-    PERFORM lock_engagements(touched);
 
     UPDATE engagements AS e
     SET _unreadable_since = t.observed_at, _unreadable_cause = t.cause, _changed_at = now()
@@ -141,6 +141,7 @@ BEGIN
     WHERE e._observed_at > g.observed_at;
     RETURN coalesce(refused, '{}');
 END $$;
+COMMENT ON FUNCTION mark_engagements IS 'Internal: marks engagements as unreadable or deleted.';
 
 -- Gives the jobs of workers back that are gone: nobody holds their lock any more. Their leases end within ten minutes at
 -- most, so the claim's own index finds them.

@@ -71,7 +71,7 @@ SELECT q.due, q.oldest_due_s, q.background_due, q.waiting, q.leased,
        (SELECT c.paused FROM control AS c) AS paused
 FROM (
     SELECT count(*) FILTER (WHERE leased_by IS NULL AND available_at <= now() AND coalesce(priority, 0) >= 0) AS due,
-           coalesce(extract(epoch FROM now() - min(CASE WHEN isfinite(available_at) THEN available_at ELSE enqueued_at END)
+           coalesce(extract(epoch FROM now() - min(CASE WHEN isfinite(available_at) THEN available_at WHEN isfinite(enqueued_at) THEN enqueued_at END)
                     FILTER (WHERE leased_by IS NULL AND available_at <= now() AND coalesce(priority, 0) >= 0)), 0)::double precision AS oldest_due_s,
            count(*) FILTER (WHERE leased_by IS NULL AND available_at <= now() AND priority < 0) AS background_due,
            count(*) FILTER (WHERE leased_by IS NULL AND available_at > now()) AS waiting,

@@ -15,7 +15,8 @@ package struct Backoff: Sendable {
     package func ceiling(attempt: Int) -> Duration {
         let doublings = max(0, min(attempt - 1, 40))
         let seconds = (base / .seconds(1)) * Double(1 << doublings)
-        return min(cap, .milliseconds(Int64(seconds * 1000)))
+        // Compared before it is a Duration, which would overflow.
+        return seconds < cap / .seconds(1) ? .milliseconds(Int64(seconds * 1000)) : cap
     }
 
     /// A drawn wait, never under 50 ms.

@@ -5,7 +5,9 @@ package final class Bell: Sendable {
     private struct State {
         var isRung = false
         var sleeper: CheckedContinuation<Void, Never>?
+        /// The number of the present wait, and of the last one whose time was over.
         var wait = 0
+        var expired = 0
     }
 
     private let state = Mutex(State())
@@ -14,8 +16,7 @@ package final class Bell: Sendable {
 
     /// Wakes the sleeper, or the next one at once.
     package func ring() {
-        state.withLock { $0.isRung = true }
-        wake(onlyWait: nil)
+        wake { $0.isRung = true }
     }
 
     /// Sleeps until the bell rings or the time is over; true if it rang. One sleeper at a time.
@@ -26,16 +27,12 @@ package final class Bell: Sendable {
         }
         let alarm = Task {
             do { try await Task.sleep(for: duration) } catch { return }
-            self.wake(onlyWait: number)
+            wake { $0.expired = max($0.expired, number) }
         }
         defer { alarm.cancel() }
         await withCheckedContinuation { continuation in
-            let isRung = state.withLock { state in
-                if state.isRung { return true }
-                state.sleeper = continuation
-                return false
-            }
-            if isRung { continuation.resume() }
+            state.withLock { $0.sleeper = continuation }
+            wake { _ in }
         }
         return state.withLock { state in
             defer { state.isRung = false }
@@ -43,10 +40,11 @@ package final class Bell: Sendable {
         }
     }
 
-    /// Resumes the sleeper; an alarm only the one that it was set for.
-    private func wake(onlyWait number: Int?) {
-        let sleeper = state.withLock { state in
-            if let number, state.wait != number { return nil as CheckedContinuation<Void, Never>? }
+    /// Changes the state and resumes the sleeper if the bell rang or its own time is over.
+    private func wake(_ change: (inout sending State) -> Void) {
+        let sleeper = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            change(&state)
+            guard state.isRung || state.expired == state.wait else { return nil }
             defer { state.sleeper = nil }
             return state.sleeper
         }

@@ -53,6 +53,7 @@ struct Claimer: Sendable {
             await board.admit(claimed.jobs)
             return claimed.jobs.count
         } catch {
+            if case .cancelled = error { return nil }
             database.health.lost(error, role: "claim")
             _ = await bell.wait(for: .milliseconds(Int.random(in: 200...1_000)))
             return nil
@@ -95,6 +96,7 @@ struct Claimer: Sendable {
             try await registry.idle(for: duration, on: database.claim)
             return true
         } catch {
+            if case .cancelled = error { return false }
             database.health.lost(error, role: "claim")
             return false
         }

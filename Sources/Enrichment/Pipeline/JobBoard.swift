@@ -19,6 +19,7 @@ actor JobBoard {
     private var writers: [CheckedContinuation<Void, Never>] = []
     private var claimer: CheckedContinuation<Void, Never>?
     private var finisher: CheckedContinuation<Void, Never>?
+    private var stopWaiter: CheckedContinuation<Void, Never>?
 
     init(concurrency: Int) { maxUnwritten = max(400, 2 * concurrency) }
 
@@ -62,7 +63,7 @@ actor JobBoard {
         }
     }
 
-    var inHand: (jobs: Int, inFlight: Int) { (window.jobCount, inFlight) }
+    var inHand: (inFlight: Int, unwritten: Int) { (inFlight, outbox.count + beingWritten) }
 
     func requestsPerSecond() -> Double { Double(sends.perSecond()) }
 
@@ -150,11 +151,19 @@ actor JobBoard {
     func stop() {
         guard !isStopping else { return }
         isStopping = true
+        stopWaiter?.resume()
+        stopWaiter = nil
         giveBackWaiting()
         for sender in senders { sender.resume() }
         senders = []
         wakeClaimer()
         wakeWriters()
+    }
+
+    /// Waits for ``stop()``.
+    func stopped() async {
+        guard !isStopping else { return }
+        await withCheckedContinuation { stopWaiter = $0 }
     }
 
     // MARK: -

@@ -55,7 +55,7 @@ struct LeaseKeeper: Sendable {
     func keepUp() async {
         while !Task.isCancelled {
             await keep { () throws(PostgresError) in
-                try await registry.seen(on: database.keep)
+                try await registry.register(on: database.keep)
                 try await registry.expireMedia(olderThan: mediaLife, on: database.keep)
             }
             await pause(.seconds(30))

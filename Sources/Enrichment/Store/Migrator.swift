@@ -38,7 +38,11 @@ package struct Migrator: Sendable {
         try await connection.run(script: "SET lock_timeout = '5min'", name: "migrate_lock")
         _ = try await connection.query(Self.lock, [.text(schema)], timeout: .seconds(310))
         try await connection.run(script: "SET lock_timeout = '2s'", name: "migrate_lock")
-        try await connection.run(script: bookkeeping, name: "migrate_schema")
+        // IF NOT EXISTS would ask for the right to make schemas even where somebody has made this one for us.
+        if try await connection.query(Self.hasSchema, [.text(schema)]).first?.boolean("there") == false {
+            try await connection.run(script: "CREATE SCHEMA \(quoteIdentifier(schema))", name: "migrate_schema")
+        }
+        try await connection.run(script: Self.bookkeeping, name: "migrate_bookkeeping")
         let missing = try await missing(connection)
         for migration in missing { try await apply(migration, connection) }
         if !withBell {
@@ -65,10 +69,9 @@ package struct Migrator: Sendable {
 
     /// All migrations as one script for psql, for those who apply them by other means.
     package static func script(schema: String) -> String {
-        let migrator = Migrator(conninfo: "", schema: schema, binaryVersion: "")
         let head =
             "SET search_path = \(quoteIdentifier(schema)), pg_temp;\nCREATE SCHEMA IF NOT EXISTS \(quoteIdentifier(schema));\n"
-        return Migration.all.reduce(head + migrator.bookkeeping + "\n") { script, migration in
+        return Migration.all.reduce(head + bookkeeping + "\n") { script, migration in
             script + """
 
                 BEGIN;
@@ -155,10 +158,8 @@ package struct Migrator: Sendable {
         }
     }
 
-    private var bookkeeping: String {
-        """
+    private static let bookkeeping = """
         SET client_min_messages = warning;
-        CREATE SCHEMA IF NOT EXISTS \(quoteIdentifier(schema));
         CREATE TABLE IF NOT EXISTS schema_migrations (
             version        integer PRIMARY KEY,
             name           text        NOT NULL,
@@ -168,12 +169,14 @@ package struct Migrator: Sendable {
         );
         COMMENT ON TABLE schema_migrations IS 'Which migrations were applied, when, and by which version of engagement-worker.';
         """
-    }
 
     private static let server = Statement(
         name: "migrate_server",
         sql:
             "SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding"
+    )
+    private static let hasSchema = Statement(
+        name: "migrate_has_schema", sql: "SELECT to_regnamespace(quote_ident($1::text)) IS NOT NULL AS there"
     )
     private static let lock = Statement(
         name: "migrate_lock",

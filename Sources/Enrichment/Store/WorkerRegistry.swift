@@ -4,16 +4,16 @@ import SQLText
 /// The worker's row in `workers`, and the small upkeep that any worker does for all.
 struct WorkerRegistry: Sendable {
     let bootID: Int64
+    let host: String
+    let processID: Int32
+    let version: String
 
-    func register(host: String, pid: Int32, version: String, on session: Session) async throws(PostgresError) {
+    /// The worker's sign of life; the first one makes the row.
+    func register(on session: Session) async throws(PostgresError) {
         _ = try await session.query(
             Statements.workerRegister,
-            [.bigint(bootID), .text(host), .bigint(Int64(pid)), .text(version)]
+            [.bigint(bootID), .text(host), .bigint(Int64(processID)), .text(version)]
         )
-    }
-
-    func seen(on session: Session) async throws(PostgresError) {
-        _ = try await session.query(Statements.workerSeen, [.bigint(bootID)])
     }
 
     /// Says for how long inserts shall ring; zero: not at all.
@@ -43,6 +43,7 @@ struct QueueSummary: Sendable {
     var oldestDueSeconds: Double
     var backgroundDue: Int
     var waiting: Int
+    var isPaused: Bool
 
     static func read(on session: Session) async throws(PostgresError) -> QueueSummary {
         guard let row = try await session.query(Statements.queueSummary, timeout: .seconds(5)).first else {
@@ -52,7 +53,8 @@ struct QueueSummary: Sendable {
             due: Int(try row.integer("due")),
             oldestDueSeconds: try row.doubleIfPresent("oldest_due_s") ?? 0,
             backgroundDue: Int(try row.integer("background_due")),
-            waiting: Int(try row.integer("waiting"))
+            waiting: Int(try row.integer("waiting")),
+            isPaused: try row.boolean("paused")
         )
     }
 }

@@ -11,7 +11,8 @@ struct Enqueue: AsyncParsableCommand {
 
     @Argument(help: "Engagement ids; - reads them from standard input, one a line.") var ids: [String]
     @Option(help: "Why, free text for the log; \"deleted\" makes a 404 a tombstone.") var reason: String?
-    @Option(help: "Above 0: before the others; below 0: in the background.") var priority: Int32 = 0
+    @Option(parsing: .unconditional, help: "Above 0: before the others; below 0: in the background.") var priority:
+        Int32 = 0
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func run() async throws {

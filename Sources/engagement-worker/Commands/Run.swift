@@ -18,6 +18,8 @@ struct Run: AsyncParsableCommand {
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func run() async throws {
+        // Before the first line of the log: whoever has read that may send one.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let settings = try Setup.settings(options)
         let output = Setup.log(settings, descriptor: 1)
         let configuration = try Setup.worker(settings)
@@ -31,7 +33,6 @@ struct Run: AsyncParsableCommand {
             ]
         )
         let lifecycle = Lifecycle(worker, output)
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let listening = Task { for await signal in signals { lifecycle.handle(signal) } }
         defer { listening.cancel() }
         do {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Simulator
 import UnixSignals
 
@@ -19,6 +20,8 @@ struct Simulate: AsyncParsableCommand {
         try await simulator.start(port: port)
         print("ASKELEPHANT_BASE_URL=\(simulator.baseURL)")
         print("ASKELEPHANT_TOKEN=\(Simulator.demoToken)")
+        // A pipe or a file would get it at the end only.
+        fflush(nil)
         for await _ in signals { break }
         await simulator.stop()
     }

@@ -1,0 +1,50 @@
+/// What a heartbeat says of the worker's health: pure.
+struct Diagnosis: Sendable, Equatable {
+    /// What is known at the time of the beat.
+    struct Facts: Sendable {
+        /// Nil while the database is away.
+        var due: Int?
+        var oldestDueSeconds: Double = 0
+        /// Documents that are fetched and not yet written.
+        var unwritten = 0
+        var isPaused = false
+        var hasCredential = true
+        var apiIsAlive = true
+    }
+
+    /// A worker whose oldest due job waits longer than this is behind.
+    static let patienceSeconds: Double = 60
+    /// With a whole batch waiting to be written, writing is what takes the time.
+    static let backlogOfWriters = Outbox.maxDocuments
+
+    var verdict: Heartbeat.Verdict
+    var why: String?
+    var limitedBy: Heartbeat.Limit
+
+    init(_ facts: Facts) {
+        guard let due = facts.due else {
+            self.init(.blocked, "the database does not serve", .database)
+            return
+        }
+        if facts.isPaused {
+            self.init(.paused, "paused by a person", .nothing)
+        } else if !facts.hasCredential {
+            self.init(.blocked, "there is no credential", .api)
+        } else if due == 0 {
+            self.init(.healthy, nil, .nothing)
+        } else if !facts.apiIsAlive {
+            self.init(.blocked, "the API answered nothing for 10 s", .api)
+        } else {
+            let limit: Heartbeat.Limit = facts.unwritten >= Self.backlogOfWriters ? .database : .api
+            let isBehind = facts.oldestDueSeconds > Self.patienceSeconds
+            self.init(
+                isBehind ? .behind : .healthy, isBehind ? "the oldest due job waits longer than a minute" : nil, limit)
+        }
+    }
+
+    private init(_ verdict: Heartbeat.Verdict, _ why: String?, _ limitedBy: Heartbeat.Limit) {
+        self.verdict = verdict
+        self.why = why
+        self.limitedBy = limitedBy
+    }
+}
