@@ -48,7 +48,7 @@ SELECT left(d.engagement_id, 100), NULL, d.cause, NULL, d.first_at, NULL,
            WHEN 'private' THEN 'This engagement is private and the token lacks engagements:private:read.'
            WHEN 'forbidden' THEN 'The API refuses this engagement (403): the token lacks a scope that it needs.'
            ELSE format('It could not be enriched (%s).', coalesce(d.error, d.cause))
-       END || format(' Then run: engagement-worker dead replay %s', left(d.key, 100))
+       END || CASE WHEN d.cause <> 'invalid_id' THEN format(' Then run: engagement-worker dead replay %s', d.key) ELSE '' END
 FROM dead_letters AS d
 WHERE NOT EXISTS (SELECT FROM engagements AS e WHERE e.id = d.key);
 COMMENT ON VIEW missing_parts IS 'What is missing, as a sentence with what to do: parts of engagements, and ids that never became rows (part NULL).';

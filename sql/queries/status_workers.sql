@@ -1,4 +1,4 @@
-SELECT w.boot_id, w.host, w.pid, w.version, extract(epoch FROM now() - w.started_at)::bigint AS up_s,
+SELECT to_hex(w.boot_id) AS worker, w.host, w.pid, w.version, extract(epoch FROM now() - w.started_at)::bigint AS up_s,
        extract(epoch FROM now() - w.last_seen_at)::bigint AS seen_s, w.idle_until > now() AS idle,
        (SELECT count(*) FROM enrichment_queue AS q
         WHERE (CASE WHEN q.priority > 0 THEN 1 WHEN q.priority < 0 THEN -1 ELSE 0 END) IN (1, 0, -1)

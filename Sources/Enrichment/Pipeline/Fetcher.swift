@@ -34,7 +34,11 @@ struct Fetcher: Sendable {
         }
         // After all waiting, for memory too, and just before sending: this is the observation's time.
         guard let reservation = try? await budget.reserve(), let observedAt = try? await clock.read() else {
-            let ends = fetch.jobs.map { JobEnd($0, .release, cause: .shutdown) }
+            // The worker stops, or the database would not tell its time.
+            let isStopping = Task.isCancelled
+            let ends = fetch.jobs.map {
+                JobEnd($0, .release, delay: isStopping ? .zero : .seconds(1), cause: isStopping ? .shutdown : .database)
+            }
             return .settlement(Settlement(engagementID: fetch.engagementID, ends: ends))
         }
         let start = ContinuousClock.now

@@ -20,6 +20,8 @@ struct Demo: AsyncParsableCommand {
 
     func run() async throws {
         var settings = try Setup.settings(options)
+        // Somebody reads it, also through a pipe.
+        if settings.logFormat == .auto { settings.logFormat = .pretty }
         let simulator = try await startSimulator(&settings)
         let ids = ids.isEmpty ? Self.madeUp(simulator) : ids
         _ = try await Migrator(

@@ -36,6 +36,10 @@ struct Results {
         guard let text else { return .null }
         if text == "t" || text == "f" { return .boolean(text == "t") }
         if let integer = Int(text), String(integer) == text { return .integer(integer) }
+        if text.contains("."), text.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }), let number = Double(text)
+        {
+            return .double(number)
+        }
         return .string(text)
     }
 }

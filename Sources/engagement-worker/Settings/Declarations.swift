@@ -20,7 +20,7 @@ extension Settings {
             help: "The credential: a key that begins with sk-apik_, or an OAuth access token"),
         .variable(
             "ASKELEPHANT_TOKEN_FILE", \.tokenFile, .path, sample: "/run/secrets/askelephant-token",
-            help: "A file that holds the credential, read again when it changes"),
+            help: "A file that holds the credential, read at start and on SIGHUP"),
         .variable("ASKELEPHANT_BASE_URL", \.baseURL, .baseURL, help: "The address of AskElephant's API"),
         .flag(
             "allow-insecure-base-url", \.allowInsecureBaseURL, .boolean,
