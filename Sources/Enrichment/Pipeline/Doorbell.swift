@@ -9,6 +9,7 @@ struct Doorbell: Sendable {
 
     func run() async {
         while !Task.isCancelled {
+            let start = ContinuousClock.now
             do throws(PostgresError) {
                 let connection = try await session.current()
                 do throws(PostgresError) {
@@ -18,8 +19,9 @@ struct Doorbell: Sendable {
                 }
             } catch {
                 // Refused for good, or closed: the poll does the work.
-                try? await Task.sleep(for: .seconds(1))
             }
+            // A server that takes the connection and refuses to listen, as a standby does, is not asked without end.
+            if ContinuousClock.now - start < .seconds(1) { try? await Task.sleep(for: .milliseconds(500)) }
         }
     }
 
