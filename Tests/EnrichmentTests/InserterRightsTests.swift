@@ -19,6 +19,32 @@ struct InserterRightsTests {
         }
     }
 
+    /// The trigger runs with its owner's rights, so nothing that an inserter puts in front of it may be called by it.
+    @Test func noObjectOfTheInsertersIsCalledByTheTrigger() async throws {
+        try await withInserter { database, inserter, role in
+            try await database.run(
+                """
+                CREATE SCHEMA evil AUTHORIZATION \(role);
+                INSERT INTO workers (boot_id, host, pid, version, idle_until) VALUES (1, 'h', 1, 'v', 'infinity')
+                """)
+            _ = try await inserter.run(
+                script: """
+                    CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN RAISE 'caught'; END $$;
+                    CREATE FUNCTION evil.pg_notification_queue_usage() RETURNS float8 LANGUAGE plpgsql AS $$ BEGIN RAISE 'caught'; END $$;
+                    CREATE FUNCTION evil.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'caught'; END $$;
+                    CREATE FUNCTION evil.later(timestamptz, timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'caught'; END $$;
+                    CREATE FUNCTION evil.less(float8, numeric) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'caught'; END $$;
+                    CREATE OPERATOR evil.> (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = evil.later);
+                    CREATE OPERATOR evil.< (LEFTARG = float8, RIGHTARG = numeric, FUNCTION = evil.less);
+                    CREATE TEMPORARY TABLE workers (idle_until timestamptz);
+                    SET search_path = pg_temp, evil, pg_catalog;
+                    INSERT INTO askelephant.enrichment_queue (engagement_id) VALUES ('ngmt_evil')
+                    """, name: "evil")
+            #expect(try await database.count("SELECT count(*) FROM enrichment_queue") == 1)
+            try await database.run("DROP SCHEMA evil CASCADE")
+        }
+    }
+
     @Test func theCatalogKnowsOfNoOtherRight() async throws {
         try await withInserter { database, _, role in
             let rights = try await database.run(
