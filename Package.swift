@@ -105,7 +105,9 @@ let package = Package(
         ),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["engagement-worker", "AskElephant", "Enrichment", "Postgres", "Simulator", "TestKit"],
+            dependencies: [
+                "engagement-worker", "AskElephant", "Enrichment", "Postgres", "SQLText", "Simulator", "TestKit",
+            ],
             swiftSettings: settings
         ),
     ]

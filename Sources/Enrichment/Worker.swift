@@ -1,5 +1,5 @@
 package import AskElephant
-import Postgres
+package import Postgres
 import Synchronization
 
 /// A worker: claims, fetches, writes, until it is told to stop.
@@ -37,6 +37,7 @@ package final class Worker: Sendable {
     private let database: Database
     private let report: Reporter
     private let stopped = Mutex(false)
+    private let channel = Mutex("")
 
     /// - Parameter keepsEnded: remembers what ended, for ``enrich(_:force:)``.
     package init(_ configuration: Configuration, credentials: CredentialSource, log: Log, keepsEnded: Bool = false) {
@@ -49,28 +50,42 @@ package final class Worker: Sendable {
         report = Reporter(log: self.log, bootID: bootID, keepsEnded: keepsEnded)
     }
 
-    /// Connects and checks that the schema fits this binary.
-    ///
-    /// Throws ``SchemaError``, or a ``PostgresError`` that no waiting cures. A database that is away is waited for: give
-    /// up by cancelling.
+    /// Reaches the database; waits for it. Throws only a ``PostgresError`` that no waiting cures.
+    package func connect() async throws(PostgresError) {
+        _ = try await database.keep.current()
+    }
+
+    /// Checks that the schema fits this binary (``SchemaError``) and registers the worker. A server that refuses for the
+    /// moment, or a missing right, is waited out.
     package func prepare() async throws {
-        let connection = try await database.keep.current()
-        try await Migrator.checkServer(connection)
-        try await Migrator.check(connection, schema: configuration.database.schema)
-        try await registry.register(on: database.keep)
+        while true {
+            do {
+                let connection = try await database.keep.current()
+                try await Migrator.checkServer(connection)
+                try await Migrator.check(connection, schema: configuration.database.schema)
+                try await registry.register(on: database.keep)
+                let name = try await registry.bellChannel(on: database.keep)
+                channel.withLock { $0 = name }
+                return database.health.restored(role: "keep")
+            } catch let error as PostgresError where error.isOutage {
+                database.health.lost(error, role: "keep")
+            }
+            try await Task.sleep(for: .seconds(1))
+        }
     }
 
     /// Works until ``stop()``, or with `once` until nothing is due; the number of dead letters. Call ``prepare()`` first.
-    package func run(once: Bool = false) async throws -> Int {
-        let channel = try await registry.bellChannel(on: database.keep)
+    package func run(once: Bool = false) async -> Int {
+        let channel = channel.withLock(\.self)
         let client = Client(configuration.client)
         let upkeep = startUpkeep(channel)
         log(.notice, .workerReady, "ready", [.channel: .string(channel)])
         let isDrained = await work(client, once: once)
         upkeep.cancel()
-        if isDrained {
+        // Not waited for where something hangs: the process ends, and Postgres sees that.
+        await atMost(.seconds(2)) { [database, registry] in
             await client.shutdown()
-            if !database.health.isLost { try? await registry.leave(on: database.keep) }
+            if isDrained && !database.health.isLost { try? await registry.leave(on: database.keep) }
             await database.close()
         }
         return report.snapshot.dead
@@ -96,13 +111,14 @@ package final class Worker: Sendable {
     /// - Parameter force: the answers win against newer stored ones.
     package func enrich(_ engagements: [EngagementID], force: Bool) async throws -> [JobDone] {
         let client = Client(configuration.client)
-        let clock = DatabaseClock(session: database.keep)
+        let clock = DatabaseClock(session: database.keep, log: log)
         for engagement in engagements {
             let sent = ContinuousClock.now
             let held = try await queue.insertHeld(engagement, lease: configuration.lease, on: database.keep)
             await clock.note(held.clock, at: sent)
             await board.admit([held.job])
         }
+        await board.closeIntake()
         let upkeep = Task { await keeper.extendLeases() }
         let fetching = Task { await fetch(fetcher(client, clock)) }
         let writing = Task { await write(force: force) }
@@ -132,8 +148,11 @@ package final class Worker: Sendable {
     /// The line from claim to write. Ends when the board has stopped and everything in hand has ended, or when the drain
     /// timeout is over: false, and what is left goes back by itself once our connections are gone.
     private func work(_ client: Client, once: Bool) async -> Bool {
-        let clock = DatabaseClock(session: database.keep)
-        let claiming = Task { await claimer(clock, once: once).run() }
+        let clock = DatabaseClock(session: database.keep, log: log)
+        let claiming = Task {
+            await claimer(clock, once: once).run()
+            await board.closeIntake()
+        }
         let fetching = Task { await fetch(fetcher(client, clock)) }
         let writing = Task { await write() }
         let (ends, end) = AsyncStream<Bool>.makeStream()
@@ -202,7 +221,7 @@ package final class Worker: Sendable {
 
     private func startUpkeep(_ channel: String) -> Task<Void, Never> {
         let keeper = keeper
-        let doorbell = Doorbell(session: database.listen, channel: channel, bell: bell)
+        let doorbell = Doorbell(session: database.listen, health: database.health, channel: channel, bell: bell)
         let pulse = Pulse(
             board: board, database: database, credentials: credentials, apiHealth: apiHealth, report: report,
             interval: configuration.heartbeatInterval, log: log
@@ -217,4 +236,19 @@ package final class Worker: Sendable {
             }
         }
     }
+}
+
+/// Does the work, and goes on after the limit whether it has ended or not.
+private func atMost(_ limit: Duration, _ work: @escaping @Sendable () async -> Void) async {
+    let (ends, end) = AsyncStream<Void>.makeStream()
+    Task {
+        await work()
+        end.finish()
+    }
+    let alarm = Task {
+        try await Task.sleep(for: limit)
+        end.finish()
+    }
+    defer { alarm.cancel() }
+    for await _ in ends {}
 }

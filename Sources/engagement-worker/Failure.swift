@@ -80,10 +80,15 @@ struct Failure: Error {
 }
 
 /// Writes to standard error, where everything goes that is no result.
-func writeError(_ text: String) {
+func writeError(_ text: String) { write(text, to: 2) }
+
+/// Writes a result at once, where `print` would keep it back until the end when nobody's terminal is behind it.
+func writeOutput(_ text: String) { write(text, to: 1) }
+
+private func write(_ text: String, to descriptor: Int32) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
-        let count = bytes.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
+        let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         guard count > 0 else { return }
         bytes = bytes.dropFirst(count)
     }

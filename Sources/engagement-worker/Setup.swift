@@ -88,17 +88,28 @@ enum Setup {
         return session
     }
 
-    /// Does the work, or fails with exit code 69 when the database is not reached in the time.
+    /// Does the work, or fails with exit code 69 when the database is not reached in the time; the work is then left to
+    /// itself, since the process ends.
     static func within(_ limit: Duration, _ work: @escaping @Sendable () async throws -> Void) async throws {
+        let (ends, end) = AsyncThrowingStream<Void, any Error>.makeStream()
+        Task {
+            do {
+                try await work()
+                end.finish()
+            } catch {
+                end.finish(throwing: error)
+            }
+        }
         let alarm = Task {
             try await Task.sleep(for: limit)
-            Failure(
-                .databaseUnreachable, "the database was not reached within \(limit / .seconds(1)) s",
-                hint: "check DATABASE_URL and the server; --start-timeout says how long to try"
-            ).exit()
+            end.finish(
+                throwing: Failure(
+                    .databaseUnreachable, "the database was not reached within \(limit / .seconds(1)) s",
+                    hint: "check DATABASE_URL and the server; --start-timeout says how long to try"
+                ))
         }
         defer { alarm.cancel() }
-        try await work()
+        for try await _ in ends {}
     }
 
     private static var hostName: String {

@@ -114,6 +114,8 @@ import Testing
         "postgres://u:a?c4n4ry@h/d", "postgresql://h/d?password=c4n4ry", "postgresql://h/d?pass%77ord=c4n4ry",
         "postgresql://h/d?sslpassword=c4n4ry&sslmode=require", "host=h password=c4n4ry", "password = 'a c4n4ry' host=h",
         #"password='a\'c4n4ry' host=h"#, "password=a\\ c4n4ry host=h", "host=h c4n4ry", "host=h passfile=c4n4ry",
+        "postgresql://h/d?user=x&password=a@c4n4ry", "postgresql://u:p@h/d?password=a@c4n4ry",
+        "postgresql:///d?host=/tmp&password=c4n4ry@b",
     ])
     func passwordsAreNotShown(_ url: String) throws {
         var settings = try Settings.resolve(environment: ["DATABASE_URL": url])

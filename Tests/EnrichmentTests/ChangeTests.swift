@@ -7,6 +7,36 @@ import Testing
 @Suite(.serialized) struct ChangeTests {
     private let id = "ngmt_Change1"
 
+    /// Equal contacts without an id are one contact, and the link leads to it.
+    @Test func aContactWithoutIDIsLinkedToItsRow() async throws {
+        try await TruthLab.run { lab in
+            let document = TruthDocument("ngmt_NoID1").with(["contacts": #"[{"first_name":"A"},{"first_name":"A"},{"id":"cnt_B"}]"#])
+            try await lab.enrich(document)
+            #expect(
+                try await lab.database.value(
+                    """
+                    SELECT string_agg(coalesce(c.first_name, c.id), ',' ORDER BY c.first_name, c.id)
+                    FROM engagement_contacts AS l JOIN contacts AS c ON c.id = l.contact_id
+                    """) == "A,cnt_B")
+            #expect(try await lab.database.count("SELECT count(*) FROM engagement_contacts") == 2)
+        }
+    }
+
+    /// An answer that names no owner, and was not asked for one, does not erase what is known.
+    @Test func anOwnerThatIsNotNamedStays() async throws {
+        try await TruthLab.run { lab in
+            let unnamed = { (title: String, owner: String?) in
+                TruthDocument("ngmt_Owner1", title: title).with(["owner_user_id": nil, "owner": owner])
+            }
+            try await lab.enrich(unnamed("First", #"{"id":"usr_1"}"#))
+            #expect(try await lab.database.value("SELECT owner_user_id FROM engagements") == "usr_1")
+            try await lab.enrich(unnamed("Changed", nil))
+            #expect(try await lab.database.value("SELECT title || ' ' || owner_user_id FROM engagements") == "Changed usr_1")
+            try await lab.enrich(unnamed("Changed", "null"))
+            #expect(try await lab.database.value("SELECT coalesce(owner_user_id, 'none') FROM engagements") == "none")
+        }
+    }
+
     @Test func aRemovedContactsLinkGoes() async throws {
         try await TruthLab.run { lab in
             let document = TruthDocument(id)

@@ -56,14 +56,14 @@ import Testing
     /// A retry counts from NULL, too: the failure of such a row must not be free for ever.
     @Test func nullsAreCountedFromNothing() async throws {
         try await TruthLab.run(change: TruthLab.quickRetries) { lab in
-            lab.world.override("ngmt_Bad", .json("[]"))
+            lab.world.override("ngmt_Bad", .json("{\"id\":\"ngmt_Other\"}"))
             try await lab.database.run(
                 "INSERT INTO enrichment_queue (engagement_id, claims, attempts, losses, looks) VALUES ('ngmt_Bad', NULL, NULL, NULL, NULL)"
             )
             try await lab.settled()
             #expect(
                 try await lab.database.value("SELECT concat(cause, ' ', claims, ' ', attempts) FROM dead_letters")
-                    == "contract 2 1")
+                    == "contract 2 2")
         }
     }
 
@@ -123,7 +123,7 @@ import Testing
                 #expect(try await lab.database.value(letter) == nil)
                 #expect(try await lab.database.count("SELECT count(*) FROM engagements") == 100)
             } else {
-                #expect(try await lab.database.value(letter) == "database 2")
+                #expect(try await lab.database.value(letter) == "database 3")
             }
             #expect(lab.worker.log.records(of: .dbLost).isEmpty)
         }

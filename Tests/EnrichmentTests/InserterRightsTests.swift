@@ -115,7 +115,7 @@ struct InserterRightsTests {
                 "INSERT INTO enrichment_queue (engagement_id) VALUES ('a') RETURNING engagement_id",
                 "INSERT INTO enrichment_queue (engagement_id) VALUES ('a') ON CONFLICT (id) DO UPDATE SET reason = 'x'",
                 "SELECT * FROM claim(1, 60, ARRAY[9,9,9], ARRAY['-infinity','-infinity','-infinity'], ARRAY[0,0,0])",
-                "SELECT * FROM settle(1, ARRAY[1], ARRAY[1], ARRAY['dead'], ARRAY[0.0], ARRAY[false], ARRAY['a'], ARRAY['a'], ARRAY['a'], ARRAY['a'], ARRAY[NULL]::text[], ARRAY[NULL]::text[])",
+                "SELECT * FROM settle(1, ARRAY[1], ARRAY[1], ARRAY['dead'], ARRAY[0.0], ARRAY[false], ARRAY[false], ARRAY['a'], ARRAY['a'], ARRAY['a'], ARRAY['a'], ARRAY[NULL]::text[], ARRAY[NULL]::text[])",
                 "SELECT * FROM reclaim(ARRAY[1])", "SELECT * FROM enrichment_state('ngmt_a')",
                 "SELECT ring_bell()", "SELECT nextval('enrichment_queue_id_seq')", "CREATE TABLE askelephant.mine ()",
             ] { try await expectRefusal(inserter, deed) }

@@ -59,8 +59,10 @@ struct JudgeTests {
     }
 
     @Test(arguments: violations) func aBrokenContractIsTriedOnceMore(_ reply: Reply, _ cause: Cause) {
-        for (end, _) in everyEnd(reply) {
-            #expect(end.cause == cause && end.action == (end.job.attempts == 0 ? .retry : .dead))
+        for (end, isAlive) in everyEnd(reply) {
+            let isTheJobs = isAlive || cause == .tooLarge
+            let charged: JobEnd.Action = end.job.attempts == 0 ? .retry : .dead
+            #expect(end.cause == cause && end.action == (isTheJobs ? charged : .release) && end.isCharged == isTheJobs)
         }
     }
 

@@ -123,7 +123,7 @@ struct SettleTests {
             #expect(try await hands[2].queue.reclaim(dead, on: hands[2].session) == [hands[0].queue.bootID: 1])
             #expect(try await database.job(id, "losses || ' ' || attempts || ' ' || (leased_by IS NULL)") == "1 0 true")
             #expect(try await database.job(spared, "losses") == "0")
-            #expect(try await database.count("SELECT count(*) FROM workers") == 2)
+            #expect(try await database.count("SELECT count(*) FROM workers") == 3, "it may be alive after all")
             #expect(try await hands[2].claimedIDs() == [id], "due again at once")
             #expect(try await hands[2].queue.reclaim(dead, on: hands[2].session) == [hands[0].queue.bootID: 0])
         }

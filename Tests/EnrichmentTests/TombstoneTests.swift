@@ -25,6 +25,24 @@ struct TombstoneTests {
         }
     }
 
+    /// What the source answers now holds, also where its updated_at went back, as after a backup was restored there.
+    @Test func aLaterAnswerShowsAgainWhateverItsVersion() async throws {
+        try await TruthWriter.run { database, writer in
+            let older = TruthDocument(id, title: "Older", updatedAt: at("09:00"))
+            try await writer.write(TruthDocument(id), observed: at("12:00"))
+            try await writer.settle(id, .unreadable, observed: at("12:10"))
+            #expect(try await database.count("SELECT count(*) FROM engagements_live") == 0)
+            #expect(try await writer.write(older, observed: at("12:20")).outcome == "superseded")
+            #expect(try await database.count("SELECT count(*) FROM engagements_live") == 1, "it can be read")
+            #expect(try await database.value("SELECT title FROM engagements") == "First")
+
+            try await writer.settle(id, .deleted, observed: at("12:30"))
+            #expect(try await writer.write(older, observed: at("12:40")).outcome == "enriched")
+            #expect(try await deleted(database) == "f")
+            #expect(try await database.value("SELECT title FROM engagements") == "Older")
+        }
+    }
+
     @Test func aTombstoneOfSomethingNeverStoredRefusesOlderSnapshotsToo() async throws {
         try await TruthWriter.run { database, writer in
             try await writer.settle(id, .deleted, observed: at("12:10"))

@@ -7,7 +7,7 @@ import Synchronization
 package final class TestWorker: Sendable {
     package let worker: Worker
     package let log: RecordedLog
-    private let running: Task<Int, any Error>
+    private let running: Task<Int, Never>
 
     /// Prepares and starts the worker; ready when this returns.
     package init(
@@ -27,16 +27,16 @@ package final class TestWorker: Sendable {
         try await worker.prepare()
         self.worker = worker
         self.log = log
-        running = Task { try await worker.run(once: once) }
+        running = Task { await worker.run(once: once) }
     }
 
     /// Waits for the end by itself (`once`); the number of dead letters.
-    package func finished() async throws -> Int { try await running.value }
+    package func finished() async throws -> Int { await running.value }
 
     @discardableResult
     package func stop() async throws -> Int {
         worker.stop()
-        return try await running.value
+        return await running.value
     }
 }
 

@@ -133,7 +133,7 @@ package struct TruthWriter: Sendable {
             Statements.jobSettle,
             [
                 .bigint(boot), .bigints([job.id]), .bigints([job.claims]),
-                .texts([end == .deleted ? "deleted" : "release"]), .doubles([600]), .texts(["true"]),
+                .texts([end == .deleted ? "deleted" : "release"]), .doubles([600]), .texts(["true"]), .texts(["false"]),
                 .texts([engagement]), .texts([end == .deleted ? nil : "not_found"]), .texts(["HTTP 404"]),
                 .texts([nil]), .texts([end.rawValue]), .texts([observed]),
             ]

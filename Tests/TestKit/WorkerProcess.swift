@@ -1,25 +1,39 @@
 import Foundation
 import Synchronization
 
-/// The real binary as a process of its own, its log in a file.
+/// The real binary as a process of its own, what it writes in two files.
 package final class WorkerProcess: Sendable {
     private let process: Process
-    private let logFile: String
+    private let outputFile: String
+    private let errorFile: String
     private static let counter = Counter()
 
     /// Starts `engagement-worker` with the arguments. The environment is empty but for what is given and `PATH`.
-    package init(_ arguments: [String], environment: [String: String]) throws {
-        logFile = TestCluster.folder + "/worker-\(getpid())-\(Self.counter.next()).log"
-        _ = FileManager.default.createFile(atPath: logFile, contents: nil)
+    ///
+    /// - Parameters:
+    ///   - input: what it finds on standard input.
+    ///   - hasOutput: false gives it a standard output that nobody reads: the first write fails with `EPIPE`.
+    package init(
+        _ arguments: [String], environment: [String: String], input: String? = nil, hasOutput: Bool = true
+    ) throws {
+        let base = TestCluster.folder + "/worker-\(getpid())-\(Self.counter.next())"
+        (outputFile, errorFile) = (base + ".out", base + ".log")
+        for file in [outputFile, errorFile] { _ = FileManager.default.createFile(atPath: file, contents: nil) }
         process = Process()
         process.executableURL = Self.binary
         process.arguments = arguments
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { given, _ in given }
-        let output = FileHandle(forWritingAtPath: logFile)!
-        process.standardOutput = output
-        process.standardError = output
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
+        process.standardError = FileHandle(forWritingAtPath: errorFile)!
+        process.standardInput = try Self.input(input, base)
+        if hasOutput {
+            process.standardOutput = FileHandle(forWritingAtPath: outputFile)!
+            try process.run()
+        } else {
+            let pipe = Pipe()
+            process.standardOutput = pipe
+            try pipe.fileHandleForReading.close()
+            try process.run()
+        }
     }
 
     package var processID: Int32 { process.processIdentifier }
@@ -35,9 +49,27 @@ package final class WorkerProcess: Sendable {
 
     /// Waits for the end; the exit code, or minus the signal.
     package func exitStatus(within limit: Duration = .seconds(60)) async throws -> Int32 {
-        try await eventually(within: limit, "the worker ends") { !self.process.isRunning }
+        try await eventually(within: limit, "the worker ends:\n\(tail)") { !self.process.isRunning }
         return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
     }
+
+    /// Whether it ignores or handles SIGHUP already, by `/proc` (proc(5), SigIgn and SigCgt).
+    package var survivesHangUp: Bool {
+        let status = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
+        return status.split(separator: "\n").contains { line in
+            guard line.hasPrefix("SigIgn:") || line.hasPrefix("SigCgt:") else { return false }
+            let mask = UInt64(line.split(separator: "\t").last ?? "", radix: 16) ?? 0
+            return mask & (1 << (UInt64(SIGHUP) - 1)) != 0
+        }
+    }
+
+    // MARK: What it wrote
+
+    /// All of its standard output so far.
+    package var output: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
+
+    /// All of its standard error so far.
+    package var errors: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
 
     /// The log so far, line by line, as JSON objects; a line that is none is under `unparsed`.
     package func records() -> [[String: Any]] {
@@ -46,21 +78,35 @@ package final class WorkerProcess: Sendable {
         }
     }
 
+    /// What it wrote, standard output first: `run` logs there, the other commands on standard error.
     package func lines() -> [String] {
-        let text = (try? String(contentsOfFile: logFile, encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").map(String.init)
+        (output + "\n" + errors).split(separator: "\n").map(String.init)
     }
 
     package func records(of event: String) -> [[String: Any]] {
-        records().filter { $0["event"] as? String == event }
+        let mark = "\"event\":\"\(event)\""
+        let matching = lines().filter { $0.contains(mark) }
+        return matching.compactMap { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] }
+            .filter { $0["event"] as? String == event }
     }
 
     package func waitFor(_ event: String, count: Int = 1, within limit: Duration = .seconds(30)) async throws {
-        try await eventually(
-            within: limit, "\(count) \(event) in the log:\n\(lines().suffix(5).joined(separator: "\n"))"
-        ) {
-            self.records(of: event).count >= count
+        do {
+            try await eventually(within: limit, "\(count) \(event)") { self.records(of: event).count >= count }
+        } catch let error as TimedOut {
+            throw TimedOut(description: error.description + " in the log:\n" + tail)
         }
+    }
+
+    package var tail: String { lines().suffix(8).joined(separator: "\n") }
+
+    // MARK: -
+
+    private static func input(_ text: String?, _ base: String) throws -> FileHandle {
+        guard let text else { return .nullDevice }
+        let file = base + ".in"
+        try text.write(toFile: file, atomically: false, encoding: .utf8)
+        return FileHandle(forReadingAtPath: file)!
     }
 
     private static let binary: URL = {

@@ -203,6 +203,7 @@ CREATE TABLE engagement_media (
     media_url     text,
     obtained_at   timestamptz NOT NULL
 );
+CREATE INDEX engagement_media_expiry ON engagement_media (obtained_at) WHERE media_url IS NOT NULL;
 COMMENT ON TABLE engagement_media IS 'The signed URL of a recording and when it was obtained. It expires soon; media_url is cleared after --media-url-ttl.';
 
 CREATE TABLE crm_associations (

@@ -30,14 +30,15 @@ COMMENT ON TYPE crm_subject IS 'Internal: the association that a subject was del
 -- OFFSET 0 here and below keeps the planner from flattening a subquery and computing its columns once a reference.
 
 -- The items of a list part, with a key that is unique in its engagement: a repeated id counts once, the last wins;
--- equal items without id are numbered.
+-- equal items without id are one
+-- link, and two action items or signals, which are numbered.
 -- Without SET, so that it is inlined into the statements that use it; they pin the path.
 CREATE FUNCTION list_items(snapshots snapshot[], part text)
     RETURNS TABLE (engagement_id text, key text, item jsonb, n bigint, observed_at timestamptz) LANGUAGE sql STABLE AS $$
     SELECT DISTINCT ON (k.engagement_id, k.key) k.engagement_id, k.key, k.item, k.n, k.observed_at
     FROM (
         SELECT i.engagement_id, i.observed_at, i.item, i.n,
-               CASE WHEN i.key LIKE 'digest\_%' AND jsonb_typeof(i.item -> 'id') IS DISTINCT FROM 'string'
+               CASE WHEN part IN ('action_items', 'signals') AND i.key LIKE 'digest\_%' AND jsonb_typeof(i.item -> 'id') IS DISTINCT FROM 'string'
                     THEN i.key || '_' || row_number() OVER (PARTITION BY i.engagement_id, i.key ORDER BY i.n)
                     ELSE i.key END AS key
         FROM (
@@ -97,7 +98,10 @@ BEGIN
             data_source = excluded.data_source, is_internal = excluded.is_internal, engagement_at = excluded.engagement_at,
             start_at = excluded.start_at, end_at = excluded.end_at, duration_seconds = excluded.duration_seconds,
             meeting_url = excluded.meeting_url, external_url = excluded.external_url, crm_association = excluded.crm_association,
-            owner_user_id = excluded.owner_user_id, host_user_id = excluded.host_user_id,
+            -- An answer that names no owner and was not asked for one does not erase it.
+            owner_user_id = CASE WHEN excluded._raw ? 'owner_user_id' OR (excluded._parts #>> '{owner,o}')::timestamptz = excluded._observed_at
+                                 THEN excluded.owner_user_id ELSE coalesce(excluded.owner_user_id, e.owner_user_id) END,
+            host_user_id = excluded.host_user_id,
             _raw = excluded._raw, _digest = excluded._digest, _parts = excluded._parts, _api_version = excluded._api_version,
             _etag = excluded._etag, _request_id = excluded._request_id, _observed_at = excluded._observed_at,
             _changed_at = excluded._changed_at, _issues = excluded._issues,

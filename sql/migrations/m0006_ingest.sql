@@ -49,6 +49,8 @@ END $$;
 COMMENT ON FUNCTION lock_engagements IS 'Internal: orders all writers of an engagement.';
 
 -- Deletes the queue rows whose whole token still holds, and tells which they were and what they hung on. In id order.
+-- A row that somebody else has locked is passed over, as if it were lost: it runs again once its lease has ended, and no
+-- neighbour waits for it.
 CREATE FUNCTION take_jobs(boot bigint, job_ids bigint[], job_claims bigint[], job_items bigint[], OUT taken bigint[], OUT items bigint[])
     LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 BEGIN
@@ -57,7 +59,7 @@ BEGIN
         FROM unnest(job_ids, job_claims, job_items) AS t(id, claims, item)
         JOIN enrichment_queue AS q ON q.id = t.id AND q.claims = t.claims AND q.leased_by = boot
         ORDER BY q.id
-        FOR UPDATE OF q
+        FOR UPDATE OF q SKIP LOCKED
     ), gone AS (
         DELETE FROM enrichment_queue AS q USING held WHERE q.id = held.id RETURNING q.id, held.item
     )
@@ -99,7 +101,8 @@ BEGIN
     CROSS JOIN LATERAL (SELECT digest(without_parts(a.document)::text) AS digest OFFSET 0) AS d
     CROSS JOIN LATERAL (
         SELECT d.digest,
-               t.live AND (force OR is_newer(a.version, a.observed_at, snapshot_version(e.updated_at, e._observed_at), e._observed_at)) AS newest,
+               -- After a deletion the observation alone decides.
+               t.live AND (force OR e._deleted_at IS NOT NULL OR is_newer(a.version, a.observed_at, snapshot_version(e.updated_at, e._observed_at), e._observed_at)) AS newest,
                e._digest IS DISTINCT FROM d.digest OR e._deleted_at IS NOT NULL
                    OR coalesce(e._unreadable_since <= a.observed_at, false) AS changed
         OFFSET 0
@@ -220,9 +223,13 @@ BEGIN
             _api_version = CASE WHEN s.newest THEN s.api_version ELSE e._api_version END,
             _request_id = CASE WHEN s.newest THEN s.request_id ELSE e._request_id END,
             _parts = s.provenance,
-            _changed_at = CASE WHEN s.moved THEN now() ELSE e._changed_at END
+            _changed_at = CASE WHEN s.moved OR e._unreadable_since <= s.observed_at THEN now() ELSE e._changed_at END,
+            -- Whatever its content: it can be read again.
+            _unreadable_cause = CASE WHEN e._unreadable_since > s.observed_at THEN e._unreadable_cause END,
+            _unreadable_since = CASE WHEN e._unreadable_since > s.observed_at THEN e._unreadable_since END
         FROM unnest(snapshots) AS s
-        WHERE e.id = s.engagement_id AND NOT s.base AND (s.newest OR cardinality(s.entities) > 0);
+        WHERE e.id = s.engagement_id AND NOT s.base
+          AND (s.newest OR cardinality(s.entities) > 0 OR e._unreadable_since <= s.observed_at);
         PERFORM project(snapshots);
         PERFORM write_gaps(snapshots);
         DELETE FROM dead_letters WHERE key = ANY (alive_ids);

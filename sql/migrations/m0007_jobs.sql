@@ -45,14 +45,14 @@ END $$;
 COMMENT ON FUNCTION claim IS 'Internal: leases due jobs to a worker.';
 
 -- Ends jobs that brought no document, each in one way:
---   retry    back to the queue after a delay, one attempt charged
+--   retry    back to the queue after a delay (charged: an attempt of the job's own)
 --   release  back to the queue after a delay, uncharged; look counts it as a look
 --   dead     a dead letter
 --   deleted  the source says that the engagement is gone, and the job said so too: a tombstone
 -- mark: unreadable sets _unreadable_since of an engagement that we hold; at observed.
 -- Returns the ids whose token still held, and for deleted whether a newer observation refused the tombstone.
 CREATE FUNCTION settle(
-    boot bigint, job_ids bigint[], job_claims bigint[], actions text[], delays double precision[], looked boolean[],
+    boot bigint, job_ids bigint[], job_claims bigint[], actions text[], delays double precision[], looked boolean[], charged boolean[],
     engagement_ids text[], causes text[], errors text[], job_request_ids text[], marks text[], observed text[])
     RETURNS TABLE (id bigint, superseded boolean)
     LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
@@ -64,7 +64,7 @@ BEGIN
     SELECT coalesce(array_agg(h.id), '{}') INTO held FROM (
         SELECT q.id FROM unnest(job_ids, job_claims) AS t(id, claims)
         JOIN enrichment_queue AS q ON q.id = t.id AND q.claims = t.claims AND q.leased_by = boot
-        ORDER BY q.id FOR UPDATE OF q) AS h;
+        ORDER BY q.id FOR UPDATE OF q SKIP LOCKED) AS h;
     -- In the order of ingest: queue rows, then engagements, then the rest.
     PERFORM lock_engagements(ARRAY(
         SELECT t.engagement_id FROM unnest(job_ids, actions, engagement_ids, marks) AS t(id, action, engagement_id, mark)
@@ -75,22 +75,23 @@ BEGIN
         -- What is given back at once keeps its place in the line.
         available_at = CASE WHEN t.delay > 0 THEN clock_timestamp() + make_interval(secs => t.delay)
                             ELSE least(coalesce(q.due_at, now()), now()) END,
-        attempts = coalesce(q.attempts, 0) + CASE t.action WHEN 'retry' THEN 1 ELSE 0 END,
+        attempts = coalesce(q.attempts, 0) + CASE WHEN t.charged THEN 1 ELSE 0 END,
         looks = coalesce(q.looks, 0) + CASE WHEN t.looked THEN 1 ELSE 0 END,
         last_error = coalesce(t.error, t.cause, q.last_error)
-    FROM unnest(job_ids, actions, delays, looked, causes, errors) AS t(id, action, delay, looked, cause, error)
+    FROM unnest(job_ids, actions, delays, looked, charged, causes, errors) AS t(id, action, delay, looked, charged, cause, error)
     WHERE q.id = t.id AND q.id = ANY (held) AND t.action IN ('retry', 'release');
 
     WITH gone AS (
         DELETE FROM enrichment_queue AS q
-        USING unnest(job_ids, actions, causes, errors, job_request_ids, engagement_ids) AS t(id, action, cause, error, request_id, engagement_id)
+        USING unnest(job_ids, actions, charged, causes, errors, job_request_ids, engagement_ids)
+              AS t(id, action, charged, cause, error, request_id, engagement_id)
         WHERE q.id = t.id AND q.id = ANY (held) AND t.action IN ('dead', 'deleted')
-        RETURNING q.*, t.action, t.cause, t.error, t.request_id, coalesce(t.engagement_id, 'queue:' || q.id) AS key
+        RETURNING q.*, t.action, t.charged, t.cause, t.error, t.request_id, coalesce(t.engagement_id, 'queue:' || q.id) AS key
     )
     INSERT INTO dead_letters AS d (key, engagement_id, cause, error, request_id, times, queue_id, reason, priority, enqueued_at, due_at,
                                    claims, attempts, losses, looks)
     SELECT DISTINCT ON (g.key) g.key, g.engagement_id, g.cause, g.error, g.request_id, count(*) OVER (PARTITION BY g.key), g.id,
-           g.reason, g.priority, g.enqueued_at, g.due_at, g.claims, g.attempts, g.losses, g.looks
+           g.reason, g.priority, g.enqueued_at, g.due_at, g.claims, coalesce(g.attempts, 0) + CASE WHEN g.charged THEN 1 ELSE 0 END, g.losses, g.looks
     FROM gone AS g WHERE g.action = 'dead'
     ORDER BY g.key, g.id DESC
     ON CONFLICT (key) DO UPDATE SET
@@ -164,7 +165,8 @@ BEGIN
         FROM theirs WHERE q.id = theirs.id
         RETURNING theirs.leased_by
     ), forgotten AS (
-        DELETE FROM workers AS w USING dead WHERE w.boot_id = dead.boot_id
+        -- Not at once: a worker that lost all its connections for a moment is alive, and needs its row.
+        DELETE FROM workers AS w USING dead WHERE w.boot_id = dead.boot_id AND w.last_seen_at < now() - interval '2 minutes'
     )
     SELECT d.boot_id, count(g.leased_by) FROM dead AS d LEFT JOIN given AS g ON g.leased_by = d.boot_id GROUP BY d.boot_id;
 END $$;

@@ -20,6 +20,8 @@ package struct JobEnd: Sendable, Equatable {
     package var delay: Duration = .zero
     /// Counts as a look: the job is uncharged, but its looks are limited.
     package var looked = false
+    /// Counts as an attempt of the job's own.
+    package var isCharged: Bool
     package let cause: Cause?
     package var mark: Mark?
 
@@ -32,6 +34,7 @@ package struct JobEnd: Sendable, Equatable {
         self.looked = looked
         self.cause = cause
         self.mark = mark
+        isCharged = action == .retry
     }
 }
 
@@ -69,7 +72,10 @@ package struct Judge: Sendable {
         case .unavailable(_, let after, _):
             return failed(jobs, .api, apiIsAlive: apiIsAlive, atLeast: after ?? .zero, using: &generator)
         case .contract(let violation):
-            return contract(jobs, violation.kind == .tooLarge ? .tooLarge : .contract, using: &generator)
+            if violation.kind == .tooLarge { return contract(jobs, .tooLarge, using: &generator) }
+            // A maintenance page for everybody is the API's trouble, not a job's.
+            guard apiIsAlive else { return failed(jobs, .contract, apiIsAlive: false, atLeast: .zero, using: &generator) }
+            return contract(jobs, .contract, using: &generator)
         case .transport(.cancelled): return jobs.map { JobEnd($0, .release, cause: .shutdown) }
         // The body waited in vain for our own memory.
         case .transport(.noMemory): return jobs.map { JobEnd($0, .release, delay: .seconds(1), cause: .network) }
@@ -126,7 +132,11 @@ package struct Judge: Sendable {
         _ job: Job, _ cause: Cause, limit: Int, using generator: inout some RandomNumberGenerator
     ) -> JobEnd {
         let attempt = job.attempts + 1
-        guard attempt < limit else { return JobEnd(job, .dead, cause: cause) }
-        return JobEnd(job, .retry, delay: backoff.delay(attempt: attempt, using: &generator), cause: cause)
+        var end = JobEnd(job, .dead, cause: cause)
+        if attempt < limit {
+            end = JobEnd(job, .retry, delay: backoff.delay(attempt: attempt, using: &generator), cause: cause)
+        }
+        end.isCharged = true
+        return end
     }
 }

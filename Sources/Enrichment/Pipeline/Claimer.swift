@@ -6,6 +6,7 @@ struct Claimer: Sendable {
     /// hundreds of times a second, which slows the inserters.
     private static let restlessness: Duration = .milliseconds(500)
     private static let glance: Duration = .milliseconds(10)
+    private static let fullLane: Duration = .milliseconds(50)
     /// After these the flag that we sleep has been seen by every insert; a bell missed in between is made good.
     private static let earlyLooks: [Duration] = [.milliseconds(50), .milliseconds(200), .seconds(1)]
     /// How long the flag holds; renewed well before, so that a crashed worker's runs out.
@@ -33,6 +34,10 @@ struct Claimer: Sendable {
                 lastWork = .now
             } else if once, await board.isEmpty {
                 return await board.stop()
+            } else if room.values.contains(0) {
+                // A lane is full, so there may well be work: no bell tells when it has room.
+                _ = await bell.wait(for: Self.fullLane)
+                lastWork = .now
             } else if once || ContinuousClock.now - lastWork < Self.restlessness {
                 _ = await bell.wait(for: Self.glance)
             } else {

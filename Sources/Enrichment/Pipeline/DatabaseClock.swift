@@ -9,26 +9,41 @@ import SQLText
 actor DatabaseClock {
     private static let freshness: Duration = .milliseconds(2)
 
+    private struct Reading {
+        var text: String
+        /// When the statement that brought it was sent, and when its answer was here.
+        var sent: ContinuousClock.Instant
+        var received: ContinuousClock.Instant
+    }
+
     private let session: Session
-    private var latest: (text: String, at: ContinuousClock.Instant)?
+    private let log: Log
+    private var latest: Reading?
     private var reading: Task<Void, any Error>?
 
-    init(session: Session) { self.session = session }
+    init(session: Session, log: Log) {
+        self.session = session
+        self.log = log
+    }
 
-    /// - Parameter at: when the statement that brought the reading was sent.
-    func note(_ text: String, at: ContinuousClock.Instant) {
+    /// A reading that another statement brought along.
+    ///
+    /// - Parameter at: when that statement was sent.
+    func note(_ text: String, at sent: ContinuousClock.Instant) {
         // PostgreSQL's ISO form of one time zone sorts as text, with or without a fraction.
-        guard let latest, latest.text >= text else {
-            self.latest = (text, at)
-            return
+        if let latest, latest.text > text {
+            // Sent after the later time was here, and yet earlier: the clock was set back, or another server answers.
+            guard sent > latest.received else { return self.latest!.sent = max(latest.sent, sent) }
+            log(.warning, .clockSkew, "the database's clock went back")
         }
+        latest = Reading(text: text, sent: sent, received: .now)
     }
 
     /// A reading that is no older than 2 ms at the time of the call.
     func read() async throws -> String {
         let oldest = ContinuousClock.now - Self.freshness
         while true {
-            if let latest, latest.at >= oldest { return latest.text }
+            if let latest, latest.sent >= oldest { return latest.text }
             let task = reading ?? Task { try await self.query() }
             reading = task
             _ = try await task.value

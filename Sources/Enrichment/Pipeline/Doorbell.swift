@@ -4,6 +4,7 @@ import Postgres
 /// nothing falls between.
 struct Doorbell: Sendable {
     let session: Session
+    let health: DatabaseHealth
     let channel: String
     let bell: Bell
 
@@ -27,6 +28,7 @@ struct Doorbell: Sendable {
 
     private func listen(_ connection: Connection) async throws(PostgresError) {
         try await connection.listen(channel: channel)
+        health.restored(role: DatabaseHealth.listenRole)
         bell.ring()
         var notifications = connection.notifications().makeAsyncIterator()
         while try await notifications.next() != nil { bell.ring() }

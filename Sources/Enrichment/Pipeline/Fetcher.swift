@@ -74,7 +74,7 @@ struct Fetcher: Sendable {
 
     private func note(_ reply: Reply, _ record: FetchRecord, _ fetch: Fetch) {
         switch reply {
-        case .unavailable, .transport, .rateLimited: break
+        case .unavailable, .transport, .rateLimited, .contract: break
         default: health.succeeded()
         }
         log(

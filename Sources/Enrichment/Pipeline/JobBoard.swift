@@ -15,6 +15,8 @@ actor JobBoard {
     private var beingWritten = 0
     private var sends = SendRate()
     private var isStopping = false
+    /// No claim is on its way any more.
+    private var isIntakeClosed = false
     private var senders: [CheckedContinuation<Void, Never>] = []
     private var writers: [CheckedContinuation<Void, Never>] = []
     private var claimer: CheckedContinuation<Void, Never>?
@@ -105,7 +107,7 @@ actor JobBoard {
                 beingWritten += batch.documents.count + batch.settlements.count
                 return batch
             }
-            if isStopping && inFlight == 0 { return nil }
+            if isStopping && isIntakeClosed && inFlight == 0 && beingWritten == 0 { return nil }
             await withCheckedContinuation { writers.append($0) }
         }
     }
@@ -118,10 +120,7 @@ actor JobBoard {
         wakeSenders()
         wakeClaimer()
         if isStopping { wakeWriters() }
-        if isEmpty {
-            finisher?.resume()
-            finisher = nil
-        }
+        wakeFinisher()
     }
 
     /// A document that was being written goes another way: its jobs are settled without it, or it is tried again, mended.
@@ -143,7 +142,10 @@ actor JobBoard {
 
     /// Forgets rows that are ours no more; those whose request is out are found by the fence.
     func lost(_ ids: Set<Int64>) -> [(EngagementID, [Job])] {
-        defer { wakeClaimer() }
+        defer {
+            wakeClaimer()
+            wakeFinisher()
+        }
         return window.drop(ids)
     }
 
@@ -157,6 +159,12 @@ actor JobBoard {
         for sender in senders { sender.resume() }
         senders = []
         wakeClaimer()
+        wakeWriters()
+    }
+
+    /// The claimer has ended: what it brought last has been admitted.
+    func closeIntake() {
+        isIntakeClosed = true
         wakeWriters()
     }
 
@@ -195,6 +203,12 @@ actor JobBoard {
         } else {
             writers.popLast()?.resume()
         }
+    }
+
+    private func wakeFinisher() {
+        guard isEmpty else { return }
+        finisher?.resume()
+        finisher = nil
     }
 
     private func wakeClaimer() {

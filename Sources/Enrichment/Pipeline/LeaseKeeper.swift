@@ -56,19 +56,19 @@ struct LeaseKeeper: Sendable {
         while !Task.isCancelled {
             await keep { () throws(PostgresError) in
                 try await registry.register(on: database.keep)
-                try await registry.expireMedia(olderThan: mediaLife, on: database.keep)
+                while try await registry.expireMedia(olderThan: mediaLife, on: database.keep) {}
             }
             await pause(.seconds(30))
         }
     }
 
     private func reclaim(_ gone: Set<Int64>) async throws(PostgresError) {
-        for (worker, count) in try await queue.reclaim(gone, on: database.keep) {
+        for (worker, count) in try await queue.reclaim(gone, on: database.keep) where count > 0 {
             log(
                 .warning, .leaseReclaimed, "a worker is gone: its jobs are due again",
                 [.bootID: .string(String(UInt64(bitPattern: worker), radix: 16)), .n: .integer(count)]
             )
-            if count > 0 { bell.ring() }
+            bell.ring()
         }
     }
 

@@ -51,7 +51,7 @@ package final class Reporter: Sendable {
             if outcome == .deleted { counts.withLock { $0.done += 1 } }
             write(
                 ends.map(\.job), of: settlement.engagementID?.rawValue ?? ends[0].job.engagementID, outcome,
-                cause: ends[0].cause, settlement.record, writeMilliseconds, missing: []
+                cause: ends[0].cause, isCharged: ends[0].isCharged, settlement.record, writeMilliseconds, missing: []
             )
         }
     }
@@ -80,14 +80,14 @@ package final class Reporter: Sendable {
     }
 
     private func write(
-        _ jobs: [Job], of engagementID: String?, _ outcome: JobDone.Outcome, cause: Cause?, _ record: FetchRecord,
+        _ jobs: [Job], of engagementID: String?, _ outcome: JobDone.Outcome, cause: Cause?, isCharged: Bool = false,
+        _ record: FetchRecord,
         _ writeMilliseconds: Int64?, missing: [String]
     ) {
         let job = jobs[0]
-        let charged = outcome == .retry || (outcome == .dead && cause != .invalidID && cause != .notFound) ? 1 : 0
         let done = JobDone(
             jobID: job.id, engagementID: engagementID, reason: job.reason, outcome: outcome, cause: cause?.rawValue,
-            httpStatus: record.httpStatus, claim: Int(job.claims), attempt: job.attempts + charged,
+            httpStatus: record.httpStatus, claim: Int(job.claims), attempt: job.attempts + (isCharged ? 1 : 0),
             waitMilliseconds: job.waitMilliseconds, fetchMilliseconds: record.fetchMilliseconds,
             writeMilliseconds: writeMilliseconds, requests: record.requests, partsMissing: missing,
             coalesced: jobs.count - 1, requestID: record.requestID, worker: worker

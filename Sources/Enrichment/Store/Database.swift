@@ -77,16 +77,19 @@ package final class DatabaseHealth: Sendable {
         state.withLock { state in state.lastRestored.map { .now - $0 } }
     }
 
+    static let listenRole = "listen"
+
     func note(_ event: Session.Event, role: String) {
         switch event {
         case .lost(let error): lost(error, role: role)
-        case .restored: restored(role: role)
+        // The listener is back when it listens, not when it is connected: it says so itself.
+        case .restored: if role != Self.listenRole { restored(role: role) }
         }
     }
 
     /// A connection broke, or the server as a whole refuses what `role` does. Only the first one of an event is logged.
     func lost(_ error: PostgresError, role: String) {
-        if role == "listen" {
+        if role == Self.listenRole {
             let isNew = state.withLock { state in
                 defer { state.isListenLost = true }
                 return !state.isListenLost
@@ -105,9 +108,13 @@ package final class DatabaseHealth: Sendable {
     }
 
     func restored(role: String) {
-        if role == "listen" {
-            state.withLock { $0.isListenLost = false }
-            return log(.notice, .listenRestored, "the bell is back")
+        if role == Self.listenRole {
+            let wasLost = state.withLock { state in
+                defer { state.isListenLost = false }
+                return state.isListenLost
+            }
+            if wasLost { log(.notice, .listenRestored, "the bell is back") }
+            return
         }
         let isLast = state.withLock { state in
             guard state.lostRoles.remove(role) != nil, state.lostRoles.isEmpty else { return false }
@@ -129,6 +136,12 @@ extension PostgresError {
             ])
         }
         return fields
+    }
+
+    /// The connection or the server as a whole: waiting may cure it. Not what a migration has to cure.
+    var isOutage: Bool {
+        if isConfiguration || sqlState == .undefinedTable || sqlState == .undefinedFunction { return false }
+        return isConnectionLoss || sqlState?.isServerTrouble == true
     }
 
     /// What kind of outage it is, in an operator's words.

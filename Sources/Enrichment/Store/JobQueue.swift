@@ -95,6 +95,7 @@ package struct JobQueue: Sendable {
                 .bigint(bootID), .bigints(ends.map(\.end.job.id)), .bigints(ends.map(\.end.job.claims)),
                 .texts(ends.map(\.end.action.rawValue)), .doubles(ends.map { $0.end.delay / .seconds(1) }),
                 .texts(ends.map { $0.end.looked ? "true" : "false" }),
+                .texts(ends.map { $0.end.isCharged ? "true" : "false" }),
                 .texts(ends.map(\.settlement.engagementID?.rawValue)), .texts(ends.map(\.end.cause?.rawValue)),
                 .texts(ends.map(\.settlement.error)), .texts(ends.map(\.settlement.record.requestID)),
                 .texts(ends.map(\.end.mark?.rawValue)), .texts(ends.map(\.settlement.observedAt)),

@@ -46,8 +46,10 @@ package struct Migrator: Sendable {
         let missing = try await missing(connection)
         for migration in missing { try await apply(migration, connection) }
         if !withBell {
-            try await connection.run(
-                script: "DROP TRIGGER IF EXISTS ring_bell ON enrichment_queue", name: "migrate_bell")
+            try await inTransaction(connection) { () throws(PostgresError) in
+                try await connection.run(
+                    script: "DROP TRIGGER IF EXISTS ring_bell ON enrichment_queue", name: "migrate_bell")
+            }
         }
         await connection.close()
         return missing
@@ -130,22 +132,28 @@ package struct Migrator: Sendable {
         return Array(Migration.all.dropFirst(applied.count))
     }
 
-    /// One migration in one transaction, its record first. A table that somebody uses is not waited for longer than 2 s
-    /// at a time, or everybody would queue up behind us; so a few tries.
-    private func apply(_ migration: Migration, _ connection: Connection) async throws {
+    /// One migration in one transaction, its record first.
+    private func apply(_ migration: Migration, _ connection: Connection) async throws(PostgresError) {
+        try await inTransaction(connection) { () throws(PostgresError) in
+            _ = try await connection.query(
+                Self.record,
+                [.bigint(Int64(migration.version)), .text(migration.name), .text(migration.text), .text(binaryVersion)]
+            )
+            try await connection.run(script: migration.text, name: "m\(migration.version)_\(migration.name)")
+        }
+    }
+
+    /// A table that somebody uses is not waited for longer than 2 s at a time, or everybody would queue up behind us; so a
+    /// few tries.
+    private func inTransaction(
+        _ connection: Connection, _ work: () async throws(PostgresError) -> Void
+    ) async throws(PostgresError) {
         var triesLeft = 30
         while true {
             do throws(PostgresError) {
                 try await connection.run(
                     script: "BEGIN; SET LOCAL client_min_messages = warning", name: "migrate_begin")
-                _ = try await connection.query(
-                    Self.record,
-                    [
-                        .bigint(Int64(migration.version)), .text(migration.name), .text(migration.text),
-                        .text(binaryVersion),
-                    ]
-                )
-                try await connection.run(script: migration.text, name: "m\(migration.version)_\(migration.name)")
+                try await work()
                 try await connection.run(script: "COMMIT", name: "migrate_commit")
                 return
             } catch {

@@ -25,8 +25,10 @@ struct WorkerRegistry: Sendable {
         _ = try await session.query(Statements.workerLeave, [.bigint(bootID)], timeout: .seconds(2))
     }
 
-    func expireMedia(olderThan age: Duration, on session: Session) async throws(PostgresError) {
-        _ = try await session.query(Statements.mediaExpire, [.double(age / .seconds(1))])
+    /// Clears a slice of expired media URLs; true when there may be more.
+    func expireMedia(olderThan age: Duration, on session: Session) async throws(PostgresError) -> Bool {
+        let rows = try await session.query(Statements.mediaExpire, [.double(age / .seconds(1))])
+        return try rows.first?.integer("n") == 1_000
     }
 
     func bellChannel(on session: Session) async throws(PostgresError) -> String {

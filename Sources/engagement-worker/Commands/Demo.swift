@@ -29,13 +29,14 @@ struct Demo: AsyncParsableCommand {
         ).migrate()
         let output = Setup.log(settings, descriptor: 1)
         let worker = Worker(try Setup.worker(settings), credentials: try Setup.credentials(settings), log: output.log)
-        try await Setup.within(settings.startTimeout) { try await worker.prepare() }
-        let working = Task { try await worker.run() }
+        try await Setup.within(settings.startTimeout) { try await worker.connect() }
+        try await worker.prepare()
+        let working = Task { await worker.run() }
         let session = try await Setup.connect(settings)
         for id in ids { try await insert(id, session, output) }
         try await waitForEnd(ids, session)
         worker.stop()
-        _ = try await working.value
+        _ = await working.value
         _ = output.writer.flush(within: .seconds(1))
         try await show(ids, session, settings)
         await session.close()
@@ -68,8 +69,7 @@ struct Demo: AsyncParsableCommand {
 
     private func insert(_ id: String, _ session: Session, _ output: LogOutput) async throws {
         _ = output.writer.flush(within: .seconds(1))
-        print("INSERT INTO enrichment_queue (engagement_id) VALUES ('\(TextEscaper.visible(id))');")
-        fflush(nil)
+        writeOutput("INSERT INTO enrichment_queue (engagement_id) VALUES ('\(TextEscaper.visible(id))');\n")
         try await JobQueue.insert([id], on: session)
     }
 

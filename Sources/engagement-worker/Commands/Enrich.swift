@@ -29,7 +29,8 @@ struct Enrich: AsyncParsableCommand {
         let worker = Worker(
             try Setup.worker(settings), credentials: try Setup.credentials(settings), log: log.log, keepsEnded: true
         )
-        try await Setup.within(settings.startTimeout) { try await worker.prepare() }
+        try await Setup.within(settings.startTimeout) { try await worker.connect() }
+        try await worker.prepare()
         let ends = try await worker.enrich(engagements, force: force)
         _ = log.writer.flush(within: .seconds(1))
         try await show(engagements, settings)

@@ -37,9 +37,10 @@ struct Run: AsyncParsableCommand {
         defer { listening.cancel() }
         do {
             if settings.autoMigrate { try await Migrate.apply(settings, log: output.log) }
-            try await Setup.within(settings.startTimeout) { try await worker.prepare() }
+            try await Setup.within(settings.startTimeout) { try await worker.connect() }
+            try await worker.prepare()
             lifecycle.isReady()
-            let dead = try await worker.run(once: once)
+            let dead = await worker.run(once: once)
             lifecycle.end(once && dead > 0 ? .found : .ok)
         } catch {
             lifecycle.end(Failure(error))

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import Simulator
 import UnixSignals
 
@@ -18,10 +17,7 @@ struct Simulate: AsyncParsableCommand {
         simulator.world.setLatency(.milliseconds(latency))
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         try await simulator.start(port: port)
-        print("ASKELEPHANT_BASE_URL=\(simulator.baseURL)")
-        print("ASKELEPHANT_TOKEN=\(Simulator.demoToken)")
-        // A pipe or a file would get it at the end only.
-        fflush(nil)
+        writeOutput("ASKELEPHANT_BASE_URL=\(simulator.baseURL)\nASKELEPHANT_TOKEN=\(Simulator.demoToken)\n")
         for await _ in signals { break }
         await simulator.stop()
     }

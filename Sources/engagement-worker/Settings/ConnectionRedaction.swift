@@ -23,6 +23,8 @@ enum ConnectionRedaction {
         let schemeEnd = text.firstRange(of: "://")!.upperBound
         var shown = String(text[..<schemeEnd])
         var rest = text[schemeEnd...]
+        // An "@" behind a "?" may belong to a password on either side: then nothing is shown.
+        if let question = rest.firstIndex(of: "?"), rest[question...].contains("@") { return shown + mark }
         if let at = rest.lastIndex(of: "@") {
             let user = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             shown += user[0] + (user.count > 1 ? ":" + mark : "") + "@"

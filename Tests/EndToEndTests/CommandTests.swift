@@ -1,0 +1,158 @@
+import Foundation
+import Simulator
+import TestKit
+import Testing
+
+/// The commands at their work: results on standard output, everything else on standard error.
+struct CommandTests {
+    @Test func enqueueQueuesIDsFromArgumentsAndStandardInput() async throws {
+        try await Stage.run { stage in
+            let named = try await stage.command(
+                ["enqueue", "--reason", "a 'test'", "--priority", "-2", stage.world.id(1), stage.world.id(2)])
+            #expect(named.status == 0)
+            #expect(named.output == "queued 2\n")
+            #expect(named.errors == "")
+            let lines = stage.ids(10..<2_510).joined(separator: "\r\n") + "\n\n  \(stage.world.id(3))  "
+            let piped = try await stage.command(["enqueue", "-"], input: lines)
+            #expect(piped.output == "queued 2501\n")
+            let rows = "SELECT count(*) FROM enrichment_queue WHERE "
+            let isNamed = "reason = 'a ''test''' AND priority = -2"
+            #expect(try await stage.database.count(rows + isNamed) == 2)
+            #expect(try await stage.database.count(rows + "reason IS NULL AND priority = 0") == 2_501)
+            #expect(try await stage.database.count(rows + "engagement_id !~ '^ngmt_[A-Za-z0-9]{1,64}$'") == 0)
+        }
+    }
+
+    @Test func enqueueIsAllOrNothing() async throws {
+        try await Stage.run { stage in
+            let ended = try await stage.command(["enqueue", "-"], input: "\(stage.world.id(1))\nngmt_\u{1B}[2J\n")
+            #expect(ended.status == 64)
+            #expect(ended.errors.contains("1 of 2"))
+            #expect(!ended.errors.contains("\u{1B}"))
+            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 0)
+        }
+    }
+
+    @Test func enrichShowsWhatWasWritten() async throws {
+        try await Stage.run { stage in
+            let ids = stage.ids(0..<3)
+            let table = try await stage.command(["enrich", ids[0]])
+            #expect(table.status == 0)
+            #expect(table.output.contains(ids[0]))
+            #expect(!table.output.contains("job.done"))
+            #expect(table.errors.contains("job.done"))
+            let json = try await stage.command(["enrich", "--output", "json"] + ids)
+            #expect(json.status == 0)
+            let rows = try #require(try Self.parse(json.output) as? [[String: Any]])
+            #expect(rows.map { $0["id"] as? String } == ids)
+            #expect(rows.allSatisfy { $0["observed_at"] is String })
+            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 0)
+            #expect(try await stage.database.count("SELECT count(*) FROM workers") == 0)
+        }
+    }
+
+    @Test func enrichOfWhatCannotBeReadIsExitCodeOne() async throws {
+        try await Stage.run { stage in
+            let (there, missing) = (stage.world.id(1), stage.world.id(2))
+            stage.world.setMissing(missing)
+            let ended = try await stage.command(["enrich", "--output", "json", there, missing])
+            #expect(ended.status == 1)
+            #expect(try await stage.database.value("SELECT id FROM engagements") == there)
+            #expect(try Self.parse(ended.output) is [Any])
+        }
+    }
+
+    /// The source was restored from a backup: it is right, though it says that it is older.
+    @Test func enrichForceWinsOverANewerSnapshot() async throws {
+        try await Stage.run { stage in
+            let id = stage.world.id(1)
+            let title = "SELECT title FROM engagements"
+            let answer = { (title: String, month: Int) in
+                SimResponse.json(#"{"id":"\#(id)","title":"\#(title)","updated_at":"2020-0\#(month)-01T00:00:00Z"}"#)
+            }
+            stage.world.override(id, answer("before the accident", 2))
+            #expect(try await stage.command(["enrich", id]).status == 0)
+            stage.world.override(id, answer("restored", 1))
+            let ordinary = try await stage.command(["enrich", id])
+            #expect(ordinary.status == 0)
+            #expect(ordinary.errors.contains(#""outcome":"superseded""#))
+            #expect(try await stage.database.value(title) == "before the accident")
+            let forced = try await stage.command(["enrich", "--force", id])
+            #expect(forced.status == 0)
+            #expect(try await stage.database.value(title) == "restored")
+        }
+    }
+
+    @Test func statusTellsOfTheWholeAndOfOne() async throws {
+        try await Stage.run { stage in
+            let (done, dead, waiting) = (stage.world.id(1), "nonsense", stage.world.id(3))
+            try await stage.insert([done, dead])
+            _ = try await stage.command(["run", "--once"])
+            try await stage.insert([waiting])
+            let table = try await stage.command(["status"])
+            #expect(table.status == 0)
+            #expect(table.errors == "")
+            for title in ["queue", "engagements", "workers", "gaps", "dead letters"] {
+                #expect(table.output.contains(title + "\n"))
+            }
+            let json = try await stage.command(["status", "--output", "json"])
+            let overview = try #require(try Self.parse(json.output) as? [String: Any])
+            #expect(Set(overview.keys) == ["queue", "engagements", "workers", "gaps", "dead_letters"])
+            let queue = try #require((overview["queue"] as? [[String: Any]])?.first)
+            #expect(queue["due"] as? Int == 1)
+            #expect(queue["dead_letters"] as? Int == 1)
+
+            for (id, state) in [(done, "done"), (dead, "dead"), (waiting, "queued"), ("ngmt_never", "unknown")] {
+                let ended = try await stage.command(["status", id, "--output", "json"])
+                #expect(ended.status == 0)
+                let shown = try #require(try Self.parse(ended.output) as? [String: Any])
+                #expect((shown["state"] as? [String: Any])?["state"] as? String == state)
+                #expect((shown["engagement"] is [String: Any]) == (id == done))
+                let table = try await stage.command(["status", id])
+                #expect(table.output.contains(state))
+            }
+        }
+    }
+
+    @Test func deadLettersAreListedShownAndReplayed() async throws {
+        try await Stage.run { stage in
+            let ids = stage.ids(0..<3)
+            for id in ids { stage.world.override(id, .json(#"{"title":"no","status":400}"#, status: 400)) }
+            try await stage.insert(ids + ["nonsense"])
+            #expect(try await stage.command(["run", "--once"]).status == 1)
+
+            let list = try await stage.command(["dead", "list", "--output", "json"])
+            #expect(list.status == 0)
+            #expect(try #require(try Self.parse(list.output) as? [Any]).count == 4)
+            let some = try await stage.command([
+                "dead", "list", "--cause", "rejected", "--limit", "2", "--output", "json",
+            ])
+            let letters = try #require(try Self.parse(some.output) as? [[String: Any]])
+            #expect(letters.count == 2)
+            #expect(letters.allSatisfy { $0["cause"] as? String == "rejected" })
+            #expect(try await stage.command(["dead", "list"]).output.contains("invalid_id"))
+            let one = try await stage.command(["dead", "show", ids[0], "--output", "json"])
+            let letter = try #require((try Self.parse(one.output) as? [[String: Any]])?.first)
+            #expect(letter["key"] as? String == ids[0])
+            #expect(letter["cause"] as? String == "rejected")
+            #expect(try await stage.command(["dead", "show", "ngmt_never"]).output == "none\n")
+
+            let first = try await stage.command(["dead", "replay", ids[0]])
+            #expect(first.output == "queued 1\n")
+            let cause = try await stage.command(["dead", "replay", "--cause", "rejected"])
+            #expect(cause.output == "queued 2\n")
+            let all = try await stage.command(["dead", "replay", "--all"])
+            #expect(all.output == "queued 1\n")
+            #expect(try await stage.command(["dead", "replay", "--all"]).output == "queued 0\n")
+            for id in ids { stage.world.clearOverride(id) }
+            try await stage.database.run("DELETE FROM enrichment_queue WHERE engagement_id = 'nonsense'")
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            try await stage.drained()
+            #expect(try await stage.database.count("SELECT count(*) FROM engagements") == 3)
+        }
+    }
+
+    private static func parse(_ text: String) throws -> Any {
+        try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
+    }
+}

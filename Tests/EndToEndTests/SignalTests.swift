@@ -1,0 +1,169 @@
+import Foundation
+import Glibc
+import Simulator
+import TestKit
+import Testing
+
+/// What signals do to a worker, before it is ready, under load, and while the API hangs.
+@Suite(.serialized) struct SignalTests {
+    @Test func termUnderLoadLeavesNothingLeasedAndOneLineAClaim() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run(Audit.install)
+            stage.world.setLatency(.milliseconds(20))
+            let ids = stage.ids(0..<2_000)
+            // Twice, so that rows hang on one another's fetch.
+            try await stage.insert(ids + ids.prefix(1_000))
+            let worker = try await stage.worker()
+            try await eventually("500 jobs ended") {
+                try await stage.database.count("SELECT count(*) FROM enrichment_queue") <= 2_500
+            }
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus(within: .seconds(28)) == 0)
+            try await Self.expectNothingHeld(stage)
+            let done = worker.records(of: "job.done")
+            let ended = done.map { 1 + ($0["coalesced"] as? Int ?? 0) }.reduce(0, +)
+            #expect(ended == (try await stage.database.count("SELECT count(*) FROM audit_claims")))
+            let released = done.filter { $0["outcome"] as? String == "released" }
+            let given = released.map { 1 + ($0["coalesced"] as? Int ?? 0) }.reduce(0, +)
+            #expect(ended - given == (try await stage.database.count("SELECT count(*) FROM audit_gone")))
+            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") > 0)
+            #expect(try await stage.database.value(Audit.faults) == "")
+            #expect(worker.records(of: "worker.stop").first?["exit_code"] as? Int == 0)
+        }
+    }
+
+    @Test func termWhileTheAPIHangsEndsWithinTheDrainTimeout() async throws {
+        try await Stage.run { stage in
+            let ids = stage.ids(0..<30)
+            for id in ids { stage.world.hold(id) }
+            try await stage.insert(ids)
+            let worker = try await stage.worker(["--drain-timeout", "3s"])
+            try await stage.world.waitForRequests(total: 30)
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus(within: .seconds(5)) == 0)
+            try await Self.expectNothingHeld(stage)
+            let back =
+                "SELECT count(*) FROM enrichment_queue WHERE available_at <= now() AND attempts = 0 AND losses = 0"
+            #expect(try await stage.database.count(back) == 30)
+        }
+    }
+
+    @Test func secondTermEndsAtOnce() async throws {
+        try await Stage.run { stage in
+            let ids = stage.ids(0..<5)
+            for id in ids { stage.world.hold(id) }
+            try await stage.insert(ids)
+            let worker = try await stage.worker(["--concurrency", "1"])
+            try await stage.waitForLeases(5, of: worker)
+            try await stage.world.waitForRequests(total: 1)
+            worker.signal(SIGTERM)
+            // What no request is out for goes back at once, by which the first signal is known to have arrived.
+            try await worker.waitFor("job.done", count: 4)
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus(within: .seconds(2)) == 75)
+            #expect(worker.records(of: "worker.stop").first?["exit_code"] as? Int == 75)
+        }
+    }
+
+    /// The port is closed, or something listens that never answers.
+    @Test(arguments: [false, true])
+    func termBeforeReadyEndsWithinTwoSeconds(_ isSilent: Bool) async throws {
+        let listener = try SilentListener()
+        defer { listener.close() }
+        if !isSilent { listener.close() }
+        try await Stage.run { stage in
+            for _ in 0..<5 {
+                let url = "host=127.0.0.1 port=\(listener.port) user=postgres dbname=postgres"
+                let worker = try stage.start(["run"], ["DATABASE_URL": url])
+                try await worker.waitFor("worker.start")
+                worker.signal(SIGTERM)
+                #expect(try await worker.exitStatus(within: .seconds(2)) == 0)
+            }
+        }
+    }
+
+    @Test func hangUpReadsTheTokenAgain() async throws {
+        let file = TestCluster.folder + "/token-\(UUID().uuidString)"
+        try "sk-apik_wrong.canary".write(toFile: file, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        try await Stage.run { stage in
+            let worker = try await stage.worker([], ["ASKELEPHANT_TOKEN": nil, "ASKELEPHANT_TOKEN_FILE": file])
+            try await stage.insert([stage.world.id(1)])
+            try await stage.world.waitForRequests(total: 1)
+            try await stage.database.wait(
+                for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NULL AND attempts = 0", toBe: "1")
+            try Simulator.demoToken.write(toFile: file, atomically: true, encoding: .utf8)
+            worker.signal(SIGHUP)
+            // The file is also read by itself, but only every 30 s.
+            try await eventually(within: .seconds(10), "the job is done") {
+                try await stage.database.run(
+                    "UPDATE enrichment_queue SET available_at = now() WHERE leased_by IS NULL AND available_at > now()")
+                return try await stage.database.count("SELECT count(*) FROM engagements") == 1
+            }
+            try await stage.drained()
+            #expect(worker.isRunning)
+            #expect(!worker.output.contains("canary"))
+        }
+    }
+
+    @Test func hangUpDuringTheStartDoesNotEndIt() async throws {
+        try await Stage.run { stage in
+            let worker = try stage.start(["run"])
+            try await eventually("its first instruction") { worker.survivesHangUp }
+            try await eventually("ready under hang-ups") {
+                worker.signal(SIGHUP)
+                return !worker.records(of: "worker.ready").isEmpty
+            }
+            try await stage.insert([stage.world.id(1)])
+            try await stage.drained()
+        }
+    }
+
+    @Test func anOutputThatNobodyReadsDoesNotEndIt() async throws {
+        try await Stage.run { stage in
+            let worker = try stage.start(["run"], hasOutput: false)
+            try await stage.insert(stage.ids(0..<200))
+            try await stage.drained()
+            #expect(worker.isRunning)
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus(within: .seconds(28)) == 0)
+        }
+    }
+
+    private static func expectNothingHeld(_ stage: Stage) async throws {
+        let held = try await stage.database.count("SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL")
+        #expect(held == 0)
+        #expect(try await stage.database.count("SELECT count(*) FROM workers") == 0)
+    }
+}
+
+/// A port on loopback that takes connections and never says anything.
+final class SilentListener {
+    struct NoPort: Error { let errno: Int32 }
+
+    let port: UInt16
+    private var descriptor: Int32
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = descriptor
+        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                bind(descriptor, pointer, length) == 0 && listen(descriptor, 16) == 0
+                    && getsockname(descriptor, pointer, &length) == 0
+            }
+        }
+        guard isBound else { throw NoPort(errno: errno) }
+        port = UInt16(bigEndian: address.sin_port)
+    }
+
+    func close() {
+        guard descriptor >= 0 else { return }
+        _ = Glibc.close(descriptor)
+        descriptor = -1
+    }
+}

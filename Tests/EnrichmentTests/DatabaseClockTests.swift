@@ -1,0 +1,49 @@
+import Postgres
+import TestKit
+import Testing
+
+@testable import Enrichment
+
+struct DatabaseClockTests {
+    private func withClock(_ test: (DatabaseClock, RecordedLog) async throws -> Void) async throws {
+        try await withTestDatabase { database in
+            let session = Session(database.configuration().connection(role: "keep"))
+            let log = RecordedLog()
+            try await test(DatabaseClock(session: session, log: log.log), log)
+            await session.close()
+        }
+    }
+
+    /// The clock of the server was set back a day, or another server took over: readings go on, and it is said once.
+    @Test func aClockThatGoesBackStopsNobody() async throws {
+        try await withClock { clock, log in
+            await clock.note("2999-01-01 00:00:00.000000+00", at: .now)
+            #expect(try await clock.read() == "2999-01-01 00:00:00.000000+00", "it is fresh")
+            let later = ContinuousClock.now + .milliseconds(5)
+            while ContinuousClock.now < later { await Task.yield() }
+            let reading = try await clock.read()
+            #expect(reading < "2999" && reading > "2026")
+            #expect(log.records(of: .clockSkew).count == 1)
+        }
+    }
+
+    /// A claim was on its way when a reading began: the reading is from before the claim and must not replace its time.
+    @Test func aReadingIsNeverFromBeforeWhatWasNoted() async throws {
+        try await withClock { clock, log in
+            let sent = ContinuousClock.now
+            await clock.note("2026-01-01 00:00:02+00", at: sent)
+            await clock.note("2026-01-01 00:00:01.9+00", at: sent)
+            #expect(log.records(of: .clockSkew).isEmpty)
+        }
+    }
+
+    @Test func manyReadersShareOneStatement() async throws {
+        try await withClock { clock, _ in
+            let readings = try await withThrowingTaskGroup(of: String.self) { group in
+                for _ in 0..<100 { group.addTask { try await clock.read() } }
+                return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+            }
+            #expect(readings.count < 50)
+        }
+    }
+}
