@@ -60,7 +60,6 @@ import Testing
             let reclaimed = other.records(of: "lease.reclaimed")
             #expect(reclaimed.count == 1)
             #expect(reclaimed.first?["n"] as? Int == 30)
-            #expect(try await stage.database.count("SELECT count(*) FROM workers") == 1)
         }
     }
 

@@ -10,7 +10,9 @@ import Testing
     /// Equal contacts without an id are one contact, and the link leads to it.
     @Test func aContactWithoutIDIsLinkedToItsRow() async throws {
         try await TruthLab.run { lab in
-            let document = TruthDocument("ngmt_NoID1").with(["contacts": #"[{"first_name":"A"},{"first_name":"A"},{"id":"cnt_B"}]"#])
+            let document = TruthDocument("ngmt_NoID1").with([
+                "contacts": #"[{"first_name":"A"},{"first_name":"A"},{"id":"cnt_B"}]"#
+            ])
             try await lab.enrich(document)
             #expect(
                 try await lab.database.value(
@@ -31,7 +33,9 @@ import Testing
             try await lab.enrich(unnamed("First", #"{"id":"usr_1"}"#))
             #expect(try await lab.database.value("SELECT owner_user_id FROM engagements") == "usr_1")
             try await lab.enrich(unnamed("Changed", nil))
-            #expect(try await lab.database.value("SELECT title || ' ' || owner_user_id FROM engagements") == "Changed usr_1")
+            #expect(
+                try await lab.database.value("SELECT title || ' ' || owner_user_id FROM engagements") == "Changed usr_1"
+            )
             try await lab.enrich(unnamed("Changed", "null"))
             #expect(try await lab.database.value("SELECT coalesce(owner_user_id, 'none') FROM engagements") == "none")
         }

@@ -19,7 +19,8 @@ import Testing
         }
         proxy.set(.delay(.milliseconds(200)))
         let ids = (0..<20).map { simulator.world.id($0) }
-        try await database.run("INSERT INTO enrichment_queue (engagement_id) VALUES " + ids.map { "('\($0)')" }.joined(separator: ","))
+        try await database.run(
+            "INSERT INTO enrichment_queue (engagement_id) VALUES " + ids.map { "('\($0)')" }.joined(separator: ","))
         try await database.wait(for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL", toBe: "20")
         try await worker.stop()
         #expect(try await database.count("SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL") == 0)

@@ -74,7 +74,9 @@ package struct Judge: Sendable {
         case .contract(let violation):
             if violation.kind == .tooLarge { return contract(jobs, .tooLarge, using: &generator) }
             // A maintenance page for everybody is the API's trouble, not a job's.
-            guard apiIsAlive else { return failed(jobs, .contract, apiIsAlive: false, atLeast: .zero, using: &generator) }
+            guard apiIsAlive else {
+                return failed(jobs, .contract, apiIsAlive: false, atLeast: .zero, using: &generator)
+            }
             return contract(jobs, .contract, using: &generator)
         case .transport(.cancelled): return jobs.map { JobEnd($0, .release, cause: .shutdown) }
         // The body waited in vain for our own memory.

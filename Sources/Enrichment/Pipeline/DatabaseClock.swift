@@ -33,7 +33,10 @@ actor DatabaseClock {
         // PostgreSQL's ISO form of one time zone sorts as text, with or without a fraction.
         if let latest, latest.text > text {
             // Sent after the later time was here, and yet earlier: the clock was set back, or another server answers.
-            guard sent > latest.received else { return self.latest!.sent = max(latest.sent, sent) }
+            guard sent > latest.received else {
+                self.latest!.sent = max(latest.sent, sent)
+                return
+            }
             log(.warning, .clockSkew, "the database's clock went back")
         }
         latest = Reading(text: text, sent: sent, received: .now)
