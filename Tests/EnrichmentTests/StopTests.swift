@@ -37,10 +37,11 @@ import Testing
 
     /// A slow API keeps a lane full; the claimer must not fall asleep over it and leave the work to a distant poll.
     @Test func aFullLaneIsNoReasonToSleep() async throws {
-        try await TruthLab.run(change: {
+        let change: (inout Worker.Configuration) -> Void = {
             $0.concurrency = 8
             $0.pollInterval = .seconds(25)
-        }) { lab in
+        }
+        try await TruthLab.run(change: change) { lab in
             lab.world.setLatency(.milliseconds(700))
             try await lab.enqueue((0..<80).map { lab.world.id($0) })
             try await lab.settled(within: .seconds(20))

@@ -4,6 +4,8 @@
 package enum LogEvent: String, CaseIterable, Sendable {
     /// Exactly one for each claim that its worker lived to end (see ``JobDone``).
     case jobDone = "job.done"
+    /// Postgres refuses even to take a job back; its lease will run out.
+    case jobStuck = "job.stuck"
 
     /// The configuration, redacted.
     case workerStart = "worker.start"

@@ -63,9 +63,13 @@ package final class Reporter: Sendable {
     }
 
     /// Jobs that cannot even be given back; their lease ends by itself.
-    func stuck(_ error: PostgresError.ServerError) {
+    func stuck(_ settlement: Settlement, _ error: PostgresError.ServerError) {
         log(
-            .error, .dbLost, "a job's end cannot be written: its lease will run out", PostgresError.server(error).fields
+            .error, .jobStuck, "a job's end cannot be written: its lease will run out",
+            PostgresError.server(error).fields)
+        write(
+            settlement.ends.map(\.job), of: settlement.engagementID?.rawValue, .released, cause: .database,
+            settlement.record, nil, missing: []
         )
     }
 

@@ -88,7 +88,7 @@ struct Writer: Sendable {
                 return
             }
             // It cannot even be given back; the lease's end will do that.
-            report.stuck(refusal)
+            report.stuck(settlements[0], refusal)
             await board.finish(1, of: engagements)
         }
     }
