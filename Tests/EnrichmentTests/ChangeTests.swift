@@ -24,6 +24,30 @@ import Testing
         }
     }
 
+    /// What does not fit a child's column is NULL there and named in _issues, and goes from it once it fits.
+    @Test func childrensValuesThatDoNotFitAreNamed() async throws {
+        try await TruthLab.run { lab in
+            let odd = TruthDocument("ngmt_Odd1").with([
+                "contacts": #"[{"id":"cnt_1","first_name":{},"emails":"nope"},{"id":"cnt_2","first_name":"B"}]"#,
+                "action_items":
+                    #"[{"id":"a","due_at":"tomorrow","text":5},{"id":"b","due_at":"2026-02-30T10:00:00Z"}]"#,
+                "tags": #"[{"id":"tag_1","auto_tagging_enabled":"yes","created_at":"2026-01-31T10:00:00.5Z"}]"#,
+                "owner": #"{"id":"usr_1","role":7}"#,
+            ])
+            try await lab.enrich(odd)
+            let named =
+                "SELECT string_agg(i ->> 'field', ' ' ORDER BY i ->> 'field') FROM engagements, jsonb_array_elements(_issues) AS i"
+            #expect(
+                try await lab.database.value(named)
+                    == "action_items.due_at action_items.text contacts.emails contacts.first_name owner.role tags.auto_tagging_enabled"
+            )
+            #expect(
+                try await lab.database.count("SELECT count(*) FROM engagement_action_items WHERE due_at IS NULL") == 2)
+            try await lab.enrich(TruthDocument("ngmt_Odd1"))
+            #expect(try await lab.database.value(named) == nil)
+        }
+    }
+
     /// An answer that names no owner, and was not asked for one, does not erase what is known.
     @Test func anOwnerThatIsNotNamedStays() async throws {
         try await TruthLab.run { lab in

@@ -116,3 +116,91 @@ CREATE FUNCTION base_issues(document jsonb) RETURNS jsonb LANGUAGE sql STABLE PA
           END
 $$;
 COMMENT ON FUNCTION base_issues IS 'Internal: the base fields whose value does not fit its column.';
+
+-- The same for the children: part.field. Read in two steps, since nearly always everything fits: one path a part, which also
+-- stops at times that are worth a closer look, and only then each value by itself.
+CREATE FUNCTION child_issues(document jsonb, delivered text[]) RETURNS jsonb LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    issues jsonb;
+BEGIN
+    IF NOT coalesce(
+        'companies' = ANY (delivered) AND jsonb_path_exists(document, '$.companies[*] ? ((@.name.type() != "string" && @.name.type() != "null")
+                || (@.domains.type() != "array" && @.domains.type() != "null"))', silent => true)
+        OR 'contacts' = ANY (delivered) AND jsonb_path_exists(document, '$.contacts[*] ? ((@.first_name.type() != "string" && @.first_name.type() != "null")
+                || (@.last_name.type() != "string" && @.last_name.type() != "null")
+                || (@.emails.type() != "array" && @.emails.type() != "null")
+                || (@.company.type() != "object" && @.company.type() != "null"))', silent => true)
+        OR 'owner' = ANY (delivered) AND jsonb_path_exists(document, '$.owner ? ((@.role.type() != "string" && @.role.type() != "null")
+                || (@.first_name.type() != "string" && @.first_name.type() != "null")
+                || (@.last_name.type() != "string" && @.last_name.type() != "null")
+                || (@.job_title.type() != "string" && @.job_title.type() != "null")
+                || (@.time_zone.type() != "string" && @.time_zone.type() != "null")
+                || (@.emails.type() != "array" && @.emails.type() != "null")
+                || (@.created_at.type() != "string" && @.created_at.type() != "null")
+                || (@.created_at.type() == "string" && !(@.created_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$"))
+                || (@.updated_at.type() != "string" && @.updated_at.type() != "null")
+                || (@.updated_at.type() == "string" && !(@.updated_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$"))
+                || (@.last_activity_at.type() != "string" && @.last_activity_at.type() != "null")
+                || (@.last_activity_at.type() == "string" && !(@.last_activity_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$")))', silent => true)
+        OR 'action_items' = ANY (delivered) AND jsonb_path_exists(document, '$.action_items[*] ? ((@.title.type() != "string" && @.title.type() != "null")
+                || (@.text.type() != "string" && @.text.type() != "null")
+                || (@.description.type() != "string" && @.description.type() != "null")
+                || (@.status.type() != "string" && @.status.type() != "null")
+                || (@.assignee_user_id.type() != "string" && @.assignee_user_id.type() != "null")
+                || (@.due_at.type() != "string" && @.due_at.type() != "null")
+                || (@.due_at.type() == "string" && !(@.due_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$"))
+                || (@.completed_at.type() != "string" && @.completed_at.type() != "null")
+                || (@.completed_at.type() == "string" && !(@.completed_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$"))
+                || (@.created_at.type() != "string" && @.created_at.type() != "null")
+                || (@.created_at.type() == "string" && !(@.created_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$"))
+                || (@.updated_at.type() != "string" && @.updated_at.type() != "null")
+                || (@.updated_at.type() == "string" && !(@.updated_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$")))', silent => true)
+        OR 'signals' = ANY (delivered) AND jsonb_path_exists(document, '$.signals[*] ? ((@.type.type() != "string" && @.type.type() != "null")
+                || (@.name.type() != "string" && @.name.type() != "null")
+                || (@.title.type() != "string" && @.title.type() != "null")
+                || (@.text.type() != "string" && @.text.type() != "null")
+                || (@.description.type() != "string" && @.description.type() != "null")
+                || (@.value.type() != "string" && @.value.type() != "null")
+                || (@.created_at.type() != "string" && @.created_at.type() != "null")
+                || (@.created_at.type() == "string" && !(@.created_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$"))
+                || (@.updated_at.type() != "string" && @.updated_at.type() != "null")
+                || (@.updated_at.type() == "string" && !(@.updated_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$")))', silent => true)
+        OR 'tags' = ANY (delivered) AND jsonb_path_exists(document, '$.tags[*] ? ((@.name.type() != "string" && @.name.type() != "null")
+                || (@.hex_color.type() != "string" && @.hex_color.type() != "null")
+                || (@.description.type() != "string" && @.description.type() != "null")
+                || (@.auto_tagging_enabled.type() != "boolean" && @.auto_tagging_enabled.type() != "null")
+                || (@.created_at.type() != "string" && @.created_at.type() != "null")
+                || (@.created_at.type() == "string" && !(@.created_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$"))
+                || (@.updated_at.type() != "string" && @.updated_at.type() != "null")
+                || (@.updated_at.type() == "string" && !(@.updated_at like_regex "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$")))', silent => true), false) THEN
+        RETURN NULL;
+    END IF;
+    SELECT jsonb_agg(DISTINCT jsonb_build_object('field', f.part || '.' || f.field, 'expected', f.expected))
+    INTO issues
+    FROM (
+        VALUES ('companies', 'name', 'text'), ('companies', 'domains', 'array'), ('contacts', 'first_name', 'text'),
+               ('contacts', 'last_name', 'text'), ('contacts', 'emails', 'array'), ('contacts', 'company', 'object'),
+               ('owner', 'role', 'text'), ('owner', 'first_name', 'text'), ('owner', 'last_name', 'text'),
+               ('owner', 'job_title', 'text'), ('owner', 'time_zone', 'text'), ('owner', 'emails', 'array'),
+               ('owner', 'created_at', 'time'), ('owner', 'updated_at', 'time'), ('owner', 'last_activity_at', 'time'),
+               ('action_items', 'title', 'text'), ('action_items', 'text', 'text'), ('action_items', 'description', 'text'),
+               ('action_items', 'status', 'text'), ('action_items', 'assignee_user_id', 'text'),
+               ('action_items', 'due_at', 'time'), ('action_items', 'completed_at', 'time'),
+               ('action_items', 'created_at', 'time'), ('action_items', 'updated_at', 'time'), ('signals', 'type', 'text'),
+               ('signals', 'name', 'text'), ('signals', 'title', 'text'), ('signals', 'text', 'text'),
+               ('signals', 'description', 'text'), ('signals', 'value', 'text'), ('signals', 'created_at', 'time'),
+               ('signals', 'updated_at', 'time'), ('tags', 'name', 'text'), ('tags', 'hex_color', 'text'),
+               ('tags', 'description', 'text'), ('tags', 'auto_tagging_enabled', 'boolean'), ('tags', 'created_at', 'time'),
+               ('tags', 'updated_at', 'time')
+    ) AS f(part, field, expected)
+    CROSS JOIN LATERAL jsonb_array_elements(
+        CASE WHEN f.part = 'owner' THEN jsonb_build_array(document -> 'owner') ELSE document -> f.part END) AS item
+    WHERE f.part = ANY (delivered) AND jsonb_typeof(item -> f.field) <> 'null'
+      AND CASE f.expected
+            WHEN 'text' THEN jsonb_typeof(item -> f.field) <> 'string'
+            WHEN 'time' THEN json_timestamp(item -> f.field) IS NULL
+            ELSE jsonb_typeof(item -> f.field) <> f.expected
+          END;
+    RETURN issues;
+END $$;
+COMMENT ON FUNCTION child_issues IS 'Internal: fields of delivered parts whose value does not fit its column.';

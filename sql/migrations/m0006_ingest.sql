@@ -82,7 +82,7 @@ BEGIN
         b.newest AND (b.changed OR coalesce(p.gaps, '{}') <> g.gaps) OR cardinality(p.changed) > 0,
         b.digest, coalesce(e._parts, '{}') || coalesce(p.provenance, '{}'),
         CASE WHEN b.newest AND (b.changed OR cardinality(p.changed) > 0) THEN nullif(
-            coalesce(base_issues(a.document), '[]')
+            coalesce(base_issues(a.document), '[]') || coalesce(child_issues(a.document, p.accepted), '[]')
             || coalesce((SELECT jsonb_agg(jsonb_build_object('repaired', r)) FROM unnest(string_to_array(a.notes, ',')) AS r), '[]'), '[]') END,
         a.n, b.newest, p.gaps)::snapshot ORDER BY a.engagement_id)
     INTO planned
@@ -223,6 +223,7 @@ BEGIN
             _api_version = CASE WHEN s.newest THEN s.api_version ELSE e._api_version END,
             _request_id = CASE WHEN s.newest THEN s.request_id ELSE e._request_id END,
             _parts = s.provenance,
+            _issues = CASE WHEN s.newest AND s.parts <> '{}' AND s.parts <> '{media_url}' THEN s.issues ELSE e._issues END,
             _changed_at = CASE WHEN s.moved OR e._unreadable_since <= s.observed_at THEN now() ELSE e._changed_at END,
             -- Whatever its content: it can be read again.
             _unreadable_cause = CASE WHEN e._unreadable_since > s.observed_at THEN e._unreadable_cause END,
