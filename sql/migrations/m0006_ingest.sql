@@ -48,20 +48,31 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION lock_engagements IS 'Internal: orders all writers of an engagement.';
 
--- Deletes the queue rows whose whole token still holds, and tells which they were and what they hung on. In id order.
--- A row that somebody else has locked is passed over, as if it were lost: it runs again once its lease has ended, and no
--- neighbour waits for it.
+-- Locks the queue rows whose whole token still holds, in id order, and tells which they are. A row that a person has locked
+-- is waited for one second, then the call fails and the caller tries the others without it; the lease keeper's own locks
+-- are over in milliseconds, which is why they are waited for and not passed over.
+CREATE FUNCTION hold_jobs(boot bigint, job_ids bigint[], job_claims bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET lock_timeout = '1s' AS $$
+DECLARE
+    held bigint[];
+BEGIN
+    SELECT coalesce(array_agg(h.id), '{}') INTO held FROM (
+        SELECT q.id FROM unnest(job_ids, job_claims) AS t(id, claims)
+        JOIN enrichment_queue AS q ON q.id = t.id AND q.claims = t.claims AND q.leased_by = boot
+        ORDER BY q.id FOR UPDATE OF q) AS h;
+    RETURN held;
+END $$;
+COMMENT ON FUNCTION hold_jobs IS 'Internal: locks the jobs whose token still holds.';
+
+-- Deletes the queue rows whose whole token still holds, and tells which they were and what they hung on.
 CREATE FUNCTION take_jobs(boot bigint, job_ids bigint[], job_claims bigint[], job_items bigint[], OUT taken bigint[], OUT items bigint[])
     LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+DECLARE
+    held bigint[] := hold_jobs(boot, job_ids, job_claims);
 BEGIN
-    WITH held AS MATERIALIZED (
-        SELECT q.id, t.item
-        FROM unnest(job_ids, job_claims, job_items) AS t(id, claims, item)
-        JOIN enrichment_queue AS q ON q.id = t.id AND q.claims = t.claims AND q.leased_by = boot
-        ORDER BY q.id
-        FOR UPDATE OF q SKIP LOCKED
-    ), gone AS (
-        DELETE FROM enrichment_queue AS q USING held WHERE q.id = held.id RETURNING q.id, held.item
+    WITH gone AS (
+        DELETE FROM enrichment_queue AS q USING unnest(job_ids, job_items) AS t(id, item)
+        WHERE q.id = t.id AND q.id = ANY (held) RETURNING q.id, t.item
     )
     SELECT coalesce(array_agg(g.id), '{}'), coalesce(array_agg(DISTINCT g.item), '{}') INTO taken, items FROM gone AS g;
 END $$;

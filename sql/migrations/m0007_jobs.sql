@@ -58,13 +58,9 @@ CREATE FUNCTION settle(
     LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
-    held bigint[];
+    held bigint[] := hold_jobs(boot, job_ids, job_claims);
     refused text[];
 BEGIN
-    SELECT coalesce(array_agg(h.id), '{}') INTO held FROM (
-        SELECT q.id FROM unnest(job_ids, job_claims) AS t(id, claims)
-        JOIN enrichment_queue AS q ON q.id = t.id AND q.claims = t.claims AND q.leased_by = boot
-        ORDER BY q.id FOR UPDATE OF q SKIP LOCKED) AS h;
     -- In the order of ingest: queue rows, then engagements, then the rest.
     PERFORM lock_engagements(ARRAY(
         SELECT t.engagement_id FROM unnest(job_ids, actions, engagement_ids, marks) AS t(id, action, engagement_id, mark)
