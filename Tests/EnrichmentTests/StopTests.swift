@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import Simulator
 import TestKit
 import Testing
@@ -33,6 +34,29 @@ import Testing
         proxy.stop()
         await simulator.stop()
         await database.drop()
+    }
+
+    /// Somebody has the queue row locked for a moment just as its job ends, as the lease keeper does: the end waits for it.
+    /// Passed over, the job would run again only when its lease is over.
+    @Test func aShortLockDoesNotCostTheLease() async throws {
+        try await TruthLab.run { lab in
+            let id = lab.world.id(1)
+            lab.world.hold(id)
+            try await lab.enqueue([id])
+            try await lab.world.waitForRequest(id)
+            let other = try await lab.database.connect()
+            try await other.run(script: "BEGIN; SELECT FROM enrichment_queue FOR UPDATE", name: "lock")
+            lab.world.releaseHold(id)
+            try await lab.database.wait(
+                for:
+                    "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE NOT l.granted AND a.application_name LIKE 'engagement-worker write%' AND a.datname = current_database()",
+                toBe: "1", within: .seconds(10))
+            try await other.run(script: "COMMIT", name: "unlock")
+            try await lab.settled(within: .seconds(20))
+            #expect(lab.worker.log.done(.leaseLost).isEmpty)
+            #expect(lab.worker.log.done(.enriched).count == 1)
+            await other.close()
+        }
     }
 
     /// A slow API keeps a lane full; the claimer must not fall asleep over it and leave the work to a distant poll.
