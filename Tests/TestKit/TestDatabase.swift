@@ -12,16 +12,15 @@ package final class TestDatabase: Sendable {
 
     /// - Parameter schema: any other name than the default is migrated anew, which takes a second.
     package init(schema: String = "askelephant") async throws {
-        let name = "test_\(Self.processID)_\(Self.counter.next())"
-        try await Self.createDatabase(
-            name, template: schema == "askelephant" ? try await Template.shared.name() : "template0")
-        self.name = name
+        await Self.slots.take()
+        do {
+            (name, connection) = try await Self.make(schema)
+        } catch {
+            Self.slots.giveBack()
+            throw error
+        }
         self.schema = schema
         conninfo = TestCluster.conninfo(name)
-        if schema != "askelephant" {
-            _ = try await Migrator(conninfo: conninfo, schema: schema, binaryVersion: "test").migrate()
-        }
-        connection = try await Self.open(conninfo, schema)
     }
 
     /// Runs SQL by the simple protocol; the rows of its last statement.
@@ -55,12 +54,25 @@ package final class TestDatabase: Sendable {
     package func drop() async {
         await connection.close()
         try? await Self.administrate("DROP DATABASE IF EXISTS \(name) WITH (FORCE)")
+        Self.slots.giveBack()
     }
 
     // MARK: -
 
     private static let counter = Counter()
     private static let processID = getpid()
+    private static let slots = Slots(8)
+
+    private static func make(_ schema: String) async throws -> (String, Connection) {
+        let name = "test_\(processID)_\(counter.next())"
+        let isDefault = schema == "askelephant"
+        try await createDatabase(name, template: isDefault ? try await Template.shared.name() : "template0")
+        let conninfo = TestCluster.conninfo(name)
+        if !isDefault {
+            _ = try await Migrator(conninfo: conninfo, schema: schema, binaryVersion: "test").migrate()
+        }
+        return (name, try await open(conninfo, schema))
+    }
 
     private static func open(_ conninfo: String, _ schema: String) async throws -> Connection {
         var configuration = ConnectionConfiguration(conninfo: conninfo, applicationName: "test", schema: schema)
