@@ -1,3 +1,5 @@
+import Crypto
+
 /// A credential that can be sent: not empty, one line, ASCII.
 package struct Credential: Sendable, Hashable {
     /// The credential as it was given, without the white space around it.
@@ -21,6 +23,14 @@ package struct Credential: Sendable, Hashable {
     /// The value of `Authorization`. An API key goes in as it is, the documentation forbids a scheme before it;
     /// anything else is an OAuth access token (contract section 2).
     package var authorizationHeader: String { header.reveal() }
+
+    /// What may be stored to recognise the token again: HMAC-SHA256 with the key, as 32 hexadecimal digits.
+    package func fingerprint(key: String) -> String {
+        let code = HMAC<SHA256>.authenticationCode(
+            for: Array(token.reveal().utf8), using: SymmetricKey(data: Array(key.utf8)))
+        let digits = Array("0123456789abcdef")
+        return String(code.prefix(16).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
 
     private static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || (0x09...0x0D).contains(byte)

@@ -47,6 +47,11 @@ package struct Problem: Sendable, Hashable {
         self.challenges = challenges
     }
 
+    /// Whether it says that `expand` was at fault (contract U-6).
+    package var blamesExpand: Bool {
+        errors.contains { $0.field?.hasPrefix("expand") == true } || detail?.contains("expand") == true
+    }
+
     /// Takes from a body what it finds and never fails. The media type is not looked at, because the vendor states it
     /// in two ways and proxies answer with HTML (contract section 7).
     package init(body: [UInt8], requestIDHeader: String? = nil, challenges: [String] = []) {

@@ -4,7 +4,9 @@ package enum Cause: String, Sendable, CaseIterable {
     case invalidID = "invalid_id"
     /// 404 or 410.
     case notFound = "not_found"
-    /// 403.
+    /// 403 whatever is asked for, while other engagements can be read.
+    case `private`
+    /// 403, and the API did not say yet whether other engagements can be read.
     case forbidden
     /// Another 4xx: the API will not take this request, however often it is made.
     case rejected

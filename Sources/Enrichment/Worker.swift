@@ -11,6 +11,7 @@ package final class Worker: Sendable {
         package var lease: Duration = .seconds(60)
         package var pollInterval: Duration = .seconds(1)
         package var expand: [Expand] = Expand.allCases
+        package var credentialName = "default"
         package var maxAttempts = 8
         package var backoff = Backoff()
         package var memoryBudget = 64 << 20
@@ -34,6 +35,8 @@ package final class Worker: Sendable {
     private let board: JobBoard
     private let bell = Bell()
     private let apiHealth = APIHealth()
+    private let scopes: ScopeBook
+    private let budget: ByteBudget
     private let database: Database
     private let report: Reporter
     private let stopped = Mutex(false)
@@ -47,6 +50,10 @@ package final class Worker: Sendable {
         self.log = log.adding([.worker: .string(String(UInt64(bitPattern: bootID), radix: 16))])
         board = JobBoard(concurrency: configuration.concurrency)
         database = Database(configuration.database, bootID: bootID, log: self.log)
+        budget = ByteBudget(total: configuration.memoryBudget, largestBody: configuration.client.maxBodyBytes)
+        let store = CredentialStore(
+            name: configuration.credentialName, wanted: configuration.expand, session: database.keep)
+        scopes = ScopeBook(store: store, log: self.log)
         report = Reporter(log: self.log, bootID: bootID, keepsEnded: keepsEnded)
     }
 
@@ -74,21 +81,31 @@ package final class Worker: Sendable {
         }
     }
 
-    /// Works until ``stop()``, or with `once` until nothing is due; the number of dead letters. Call ``prepare()`` first.
-    package func run(once: Bool = false) async -> Int {
+    package struct Ended: Sendable {
+        /// Jobs that became dead letters.
+        package var dead: Int
+        /// With `once`: it ended because the API does not take the credential.
+        package var isCredentialRefused: Bool
+    }
+
+    /// Works until ``stop()``, or with `once` until nothing is due. Call ``prepare()`` first.
+    package func run(once: Bool = false) async -> Ended {
         let channel = channel.withLock(\.self)
         let client = Client(configuration.client)
-        let upkeep = startUpkeep(channel)
+        let keeper = credentialKeeper(client, isOneShot: once)
+        await keeper.open()
+        let upkeep = startUpkeep(channel, keeper)
         log(.notice, .workerReady, "ready", [.channel: .string(channel)])
-        let isDrained = await work(client, once: once)
+        let isDrained = await work(client, keeper, once: once)
         upkeep.cancel()
+        let isRefused = await keeper.trouble != nil
         // Not waited for where something hangs: the process ends, and Postgres sees that.
         await atMost(.seconds(2)) { [database, registry] in
             await client.shutdown()
             if isDrained && !database.health.isLost { try? await registry.leave(on: database.keep) }
             await database.close()
         }
-        return report.snapshot.dead
+        return Ended(dead: report.snapshot.dead, isCredentialRefused: isRefused)
     }
 
     /// Claims nothing more, ends what is in hand within the drain timeout, gives the rest back. Returns at once.
@@ -100,6 +117,7 @@ package final class Worker: Sendable {
         guard isFirst else { return }
         Task {
             await board.stop()
+            await scopes.stop()
             bell.ring()
             // A claimer that waits for a database which is away need not wait any more.
             await database.claim.close()
@@ -111,6 +129,8 @@ package final class Worker: Sendable {
     /// - Parameter force: the answers win against newer stored ones.
     package func enrich(_ engagements: [EngagementID], force: Bool) async throws -> [JobDone] {
         let client = Client(configuration.client)
+        let credentials = credentialKeeper(client, isOneShot: true)
+        await credentials.open()
         let clock = DatabaseClock(session: database.keep, log: log)
         for engagement in engagements {
             let sent = ContinuousClock.now
@@ -120,7 +140,7 @@ package final class Worker: Sendable {
         }
         await board.closeIntake()
         let upkeep = Task { await keeper.extendLeases() }
-        let fetching = Task { await fetch(fetcher(client, clock)) }
+        let fetching = Task { await fetch(fetcher(client, credentials, clock)) }
         let writing = Task { await write(force: force) }
         await board.emptied()
         await board.stop()
@@ -133,7 +153,11 @@ package final class Worker: Sendable {
         return report.allEnded
     }
 
-    package func reloadCredential() { credentials.reload() }
+    /// Reads the credential again and tries the parts that it may not read.
+    package func recheck() {
+        credentials.reload()
+        Task { await scopes.recheck() }
+    }
 
     // MARK: -
 
@@ -147,13 +171,13 @@ package final class Worker: Sendable {
 
     /// The line from claim to write. Ends when the board has stopped and everything in hand has ended, or when the drain
     /// timeout is over: false, and what is left goes back by itself once our connections are gone.
-    private func work(_ client: Client, once: Bool) async -> Bool {
+    private func work(_ client: Client, _ credentials: CredentialKeeper, once: Bool) async -> Bool {
         let clock = DatabaseClock(session: database.keep, log: log)
         let claiming = Task {
             await claimer(clock, once: once).run()
             await board.closeIntake()
         }
-        let fetching = Task { await fetch(fetcher(client, clock)) }
+        let fetching = Task { await fetch(fetcher(client, credentials, clock)) }
         let writing = Task { await write() }
         let (ends, end) = AsyncStream<Bool>.makeStream()
         Task {
@@ -188,8 +212,7 @@ package final class Worker: Sendable {
             for (number, session) in database.writers.enumerated() {
                 let writer = Writer(
                     role: "write-\(number + 1)", session: session, board: board, queue: queue, store: store,
-                    judge: judge,
-                    database: database, report: report
+                    judge: judge, scopes: scopes, database: database, report: report
                 )
                 group.addTask { await writer.run() }
             }
@@ -203,12 +226,20 @@ package final class Worker: Sendable {
         )
     }
 
-    private func fetcher(_ client: Client, _ clock: DatabaseClock) -> Fetcher {
+    private func fetcher(_ client: Client, _ credentials: CredentialKeeper, _ clock: DatabaseClock) -> Fetcher {
         Fetcher(
-            board: board, clock: clock, client: client, credentials: credentials, health: apiHealth, judge: judge,
-            expand: configuration.expand,
-            budget: ByteBudget(total: configuration.memoryBudget, largestBody: configuration.client.maxBodyBytes),
-            log: log
+            board: board, clock: clock, client: client, credentials: credentials, scopes: scopes, health: apiHealth,
+            judge: judge, budget: budget, log: log
+        )
+    }
+
+    private func credentialKeeper(_ client: Client, isOneShot: Bool) -> CredentialKeeper {
+        CredentialKeeper(
+            source: credentials,
+            store: CredentialStore(
+                name: configuration.credentialName, wanted: configuration.expand, session: database.keep),
+            scopes: scopes, board: board, client: client, budget: budget, health: apiHealth, log: log,
+            stopsOnTrouble: isOneShot
         )
     }
 
@@ -219,11 +250,12 @@ package final class Worker: Sendable {
         )
     }
 
-    private func startUpkeep(_ channel: String) -> Task<Void, Never> {
+    private func startUpkeep(_ channel: String, _ credentials: CredentialKeeper) -> Task<Void, Never> {
         let keeper = keeper
         let doorbell = Doorbell(session: database.listen, health: database.health, channel: channel, bell: bell)
         let pulse = Pulse(
-            board: board, database: database, credentials: credentials, apiHealth: apiHealth, report: report,
+            board: board, database: database, credentials: credentials, scopes: scopes, apiHealth: apiHealth,
+            report: report,
             interval: configuration.heartbeatInterval, log: log
         )
         return Task {
@@ -233,6 +265,7 @@ package final class Worker: Sendable {
                 group.addTask { await keeper.keepUp() }
                 group.addTask { await doorbell.run() }
                 group.addTask { await pulse.run() }
+                group.addTask { await credentials.watch() }
             }
         }
     }

@@ -4,7 +4,14 @@ package import Postgres
 package enum Statements {
     package static let bellChannel = Statement(name: "bell_channel", embedded: PackageResources.bell_channel_sql)
     package static let clockRead = Statement(name: "clock_read", embedded: PackageResources.clock_read_sql)
+    package static let credentialJudge = Statement(
+        name: "credential_judge", embedded: PackageResources.credential_judge_sql)
+    package static let credentialOpen = Statement(
+        name: "credential_open", embedded: PackageResources.credential_open_sql)
+    package static let credentialSee = Statement(name: "credential_see", embedded: PackageResources.credential_see_sql)
+    package static let credentialTry = Statement(name: "credential_try", embedded: PackageResources.credential_try_sql)
     package static let deadList = Statement(name: "dead_list", embedded: PackageResources.dead_list_sql)
+    package static let deadRelease = Statement(name: "dead_release", embedded: PackageResources.dead_release_sql)
     package static let deadReplay = Statement(name: "dead_replay", embedded: PackageResources.dead_replay_sql)
     package static let deadShow = Statement(name: "dead_show", embedded: PackageResources.dead_show_sql)
     package static let demoContacts = Statement(name: "demo_contacts", embedded: PackageResources.demo_contacts_sql)
@@ -29,6 +36,16 @@ package enum Statements {
     package static let migrationsApplied = Statement(
         name: "migrations_applied", embedded: PackageResources.migrations_applied_sql)
     package static let queueSummary = Statement(name: "queue_summary", embedded: PackageResources.queue_summary_sql)
+    package static let scopeDeny = Statement(name: "scope_deny", embedded: PackageResources.scope_deny_sql)
+    package static let scopeGrant = Statement(name: "scope_grant", embedded: PackageResources.scope_grant_sql)
+    package static let scopeLook = Statement(name: "scope_look", embedded: PackageResources.scope_look_sql)
+    package static let scopeProbe = Statement(name: "scope_probe", embedded: PackageResources.scope_probe_sql)
+    package static let scopeProbeAgain = Statement(
+        name: "scope_probe_again", embedded: PackageResources.scope_probe_again_sql)
+    package static let scopeProbeQueue = Statement(
+        name: "scope_probe_queue", embedded: PackageResources.scope_probe_queue_sql)
+    package static let scopeRecheck = Statement(name: "scope_recheck", embedded: PackageResources.scope_recheck_sql)
+    package static let scopeRefill = Statement(name: "scope_refill", embedded: PackageResources.scope_refill_sql)
     package static let stateShow = Statement(name: "state_show", embedded: PackageResources.state_show_sql)
     package static let statusDead = Statement(name: "status_dead", embedded: PackageResources.status_dead_sql)
     package static let statusGaps = Statement(name: "status_gaps", embedded: PackageResources.status_gaps_sql)
@@ -42,9 +59,11 @@ package enum Statements {
     package static let workersGone = Statement(name: "workers_gone", embedded: PackageResources.workers_gone_sql)
 
     package static let all: [Statement] = [
-        bellChannel, clockRead, deadList, deadReplay, deadShow, demoContacts, demoEngagements, demoItems, demoLinks,
-        demoMissing, engagementIngest, engagementShow, jobClaim, jobExtend, jobInsert, jobInsertHeld, jobNextDue,
-        jobReclaim, jobSettle, mediaExpire, migrationsApplied, queueSummary, stateShow, statusDead, statusGaps,
-        statusQueue, statusSuccess, statusWorkers, workerIdle, workerLeave, workerRegister, workersGone,
+        bellChannel, clockRead, credentialJudge, credentialOpen, credentialSee, credentialTry, deadList, deadRelease,
+        deadReplay, deadShow, demoContacts, demoEngagements, demoItems, demoLinks, demoMissing, engagementIngest,
+        engagementShow, jobClaim, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, mediaExpire,
+        migrationsApplied, queueSummary, scopeDeny, scopeGrant, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue,
+        scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers,
+        workerIdle, workerLeave, workerRegister, workersGone,
     ]
 }

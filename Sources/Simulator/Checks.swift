@@ -1,4 +1,4 @@
-/// What an answer depends on before there is anything to answer with.
+/// What is wrong with a request before there is anything to answer with.
 extension Endpoint {
     func checkID(_ id: String) throws(Refusal) {
         guard !Identifier.isEngagement(id) else { return }
@@ -9,46 +9,21 @@ extension Endpoint {
     }
 
     func checkExpands(_ route: Route) throws(Refusal) {
+        if switches.expandForm == .strict, !route.hasPlainExpand {
+            try refuseExpand("invalid_format", "One list of distinct names, with plain commas.")
+        }
+        for name in route.expandNames where !isKnown(name, in: route) {
+            try refuseExpand("invalid_enum", "\(name) is no expand.")
+        }
+    }
+
+    private func isKnown(_ name: String, in route: Route) -> Bool {
+        guard let part = SimPart(rawValue: name) else { return false }
+        return part != .actionItems || route.resource != .list || switches.listActionItems == .delivered
+    }
+
+    private func refuseExpand(_ code: String, _ message: String) throws(Refusal) {
         guard switches.badParameter != .ignored else { return }
-        for name in route.expandNames where SimPart(rawValue: name) == nil {
-            throw Refusal(
-                .invalid("expand", code: "invalid_enum", "\(name) is no expand.", switches.badParameter))
-        }
-    }
-
-    func checkBase(_ scopes: Set<String>, _ parts: SimParts) throws(Refusal) {
-        try check(scopes, needs: [SimScope.engagements], parts, isPrivate: false)
-    }
-
-    func checkPrivate(_ scopes: Set<String>, _ parts: SimParts, _ state: EngagementState)
-        throws(Refusal)
-    {
-        guard state.isPrivate else { return }
-        if switches.privateWithoutScope == .notFound, !Access.allowsPrivate(scopes) {
-            throw Refusal(.notFound)
-        }
-        try check(scopes, needs: [SimScope.privateEngagements], parts, isPrivate: true)
-    }
-
-    /// The parts that the credential may have, or a refusal of them all (U-3).
-    func deliverable(_ parts: SimParts, _ scopes: Set<String>) throws(Refusal) -> SimParts {
-        guard switches.missingExpandScope == .leaveOut else {
-            try check(scopes, needs: parts.parts.compactMap(\.scope), parts, isPrivate: false)
-            return parts
-        }
-        return parts.parts.reduce(into: []) { delivered, part in
-            if part.scope.map({ Access.allows(scopes, $0) }) ?? true { delivered.insert(SimParts(part)) }
-        }
-    }
-
-    private func check(
-        _ scopes: Set<String>, needs: [String], _ parts: SimParts, isPrivate: Bool
-    ) throws(Refusal) {
-        let missing = needs.filter { !Access.allows(scopes, $0) }
-        guard !missing.isEmpty else { return }
-        let required =
-            [SimScope.engagements] + (isPrivate ? [SimScope.privateEngagements] : [])
-            + parts.parts.compactMap(\.scope)
-        throw Refusal(.forbidden(missing: missing, required: required, switches.forbiddenStyle))
+        throw Refusal(.invalid("expand", code: code, message, switches.badParameter))
     }
 }

@@ -1,8 +1,5 @@
 /// Answers one request from a snapshot of the world. Pure, but for the date in a `Retry-After`.
 struct Endpoint: Sendable {
-    /// The value is not documented (U-13).
-    static let apiVersion = "v2"
-
     let access: Access
     let switches: Switches
     let generator: Generator
@@ -20,7 +17,7 @@ struct Endpoint: Sendable {
             guard request.method == "GET" else { throw Refusal(.methodNotAllowed) }
             guard route.resource != .unknown else { throw Refusal(.notFound) }
             guard let scopes = access.scopes(authorization: request.authorization) else {
-                throw Refusal(.unauthorized)
+                throw Refusal(.unauthorized(request.authorization, switches.challenge))
             }
             guard let id = route.engagementID else { return try list(route, scopes, page) }
             return try engagement(id, request, route, scopes, state)
@@ -31,8 +28,7 @@ struct Endpoint: Sendable {
 
     func response(_ problem: Problem) -> SimResponse {
         let hash = SplitMix64.mixed(generator.seed &+ UInt64(requestNumber) &* 0x9E37_79B9_7F4A_7C15)
-        return problem.response(
-            requestID: Identifier.make("rid_", hash), mediaType: switches.errorMediaType)
+        return problem.response(requestID: Identifier.make("rid_", hash), switches)
     }
 
     // MARK: One engagement
@@ -43,14 +39,16 @@ struct Endpoint: Sendable {
     ) throws(Refusal) -> SimResponse {
         try checkID(id)
         try checkExpands(route)
-        try checkBase(scopes, route.parts)
-        switch state.existence {
-        case .missing: throw Refusal(.notFound)
-        case .gone: throw Refusal(.gone)
-        case .present: break
+        let needs = Needs(
+            scopes, route.parts, isPrivate: state.isPrivate && state.existence == .present, switches)
+        if needs.hasBase {
+            switch state.existence {
+            case .missing: throw Refusal(.notFound)
+            case .gone: throw Refusal(.gone)
+            case .present: break
+            }
         }
-        try checkPrivate(scopes, route.parts, state)
-        let parts = try deliverable(route.parts, scopes)
+        let parts = try needs.deliverable()
         return document(generator.engagement(id, state), parts, ifNoneMatch: request.ifNoneMatch)
     }
 
@@ -59,9 +57,7 @@ struct Endpoint: Sendable {
     {
         let (json, digest) = render(truth, parts)
         let tag = tag(digest, parts)
-        let headers = [
-            ("Content-Type", "application/json"), ("ETag", tag), ("X-Api-Version", Self.apiVersion),
-        ]
+        let headers = [("Content-Type", "application/json"), ("ETag", tag)] + switches.apiVersion.header
         if switches.conditionalGet == .honoured, ifNoneMatch == tag {
             return SimResponse(status: 304, headers: Array(headers.dropFirst()))
         }
@@ -85,10 +81,10 @@ struct Endpoint: Sendable {
         _ route: Route, _ scopes: Set<String>, _ page: (ListQuery, Bool) -> [ListEntry]
     ) throws(Refusal) -> SimResponse {
         try checkExpands(route)
-        try checkBase(scopes, route.parts)
-        let parts = try deliverable(route.parts, scopes)
-        let query = try ListQuery(route, switches.badParameter)
-        let found = page(query, Access.allowsPrivate(scopes))
+        let needs = Needs(scopes, route.parts, isPrivate: false, switches)
+        let parts = try needs.deliverable()
+        let query = try ListQuery(route, switches)
+        let found = page(query, needs.opensPrivate)
         let entries = found.prefix(query.limit)
         var writer = JSONWriter(capacity: 1_024 * entries.count)
         writer.object { writer in
@@ -104,7 +100,7 @@ struct Endpoint: Sendable {
                 writer.null()
             }
         }
-        let headers = [("Content-Type", "application/json"), ("X-Api-Version", Self.apiVersion)]
+        let headers = [("Content-Type", "application/json")] + switches.apiVersion.header
         return SimResponse(status: 200, headers: headers, body: Array(writer.text.utf8))
     }
 }

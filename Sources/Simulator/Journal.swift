@@ -4,6 +4,8 @@ package struct JournalEntry: Sendable, Equatable {
     package let number: Int
     /// `nil` for the list and for unknown routes.
     package let id: String?
+    /// Of the list, which has no id.
+    package let isList: Bool
     /// The known parts asked for.
     package let parts: SimParts
     /// `nil` until it was answered.
@@ -26,10 +28,12 @@ struct Journal: Sendable {
     }
 
     /// - Returns: the number of the request.
-    mutating func arrived(_ id: String?, _ parts: SimParts) -> Int {
+    mutating func arrived(_ resource: Route.Resource, _ parts: SimParts) -> Int {
         if entries.count >= capacity { entries.removeFirst(capacity / 2) }
         total += 1
-        entries.append(JournalEntry(number: total, id: id, parts: parts))
+        var id: String?
+        if case .engagement(let named) = resource { id = named }
+        entries.append(JournalEntry(number: total, id: id, isList: resource == .list, parts: parts))
         if let id { counts[id, default: 0] += 1 }
         return total
     }

@@ -29,23 +29,25 @@ struct ListQuery: Sendable {
     var after: ListKey?
 
     /// A cursor carries order and bounds with it, so a next page may repeat them or not, as the contract shows both.
-    init(_ route: Route, _ badParameter: Switches.BadParameter) throws(Refusal) {
+    init(_ route: Route, _ switches: Switches) throws(Refusal) {
         for (name, value) in route.query.filter({ $0.name == "cursor" })
             + route.query.filter({ $0.name != "cursor" })
         {
-            let problem = apply(name, value)
-            guard let problem, badParameter != .ignored else { continue }
-            throw Refusal(.invalid(name, code: problem, "This value cannot be used.", badParameter))
+            let problem = apply(name, value, switches)
+            guard let problem, switches.badParameter != .ignored else { continue }
+            throw Refusal(.invalid(name, code: problem, "This value cannot be used.", switches.badParameter))
         }
     }
 
     /// - Returns: what is wrong with the value, if anything.
-    private mutating func apply(_ name: String, _ value: String) -> String? {
+    private mutating func apply(_ name: String, _ value: String, _ switches: Switches) -> String? {
         switch name {
-        case "cursor": return applyCursor(value) ? nil : "invalid_cursor"
+        case "cursor":
+            return switches.cursors == .lasting && applyCursor(value) ? nil : "invalid_cursor"
         case "limit":
-            guard let number = Int(value), (1...100).contains(number) else { return "invalid_range" }
-            limit = number
+            let highest = switches.listLimit == .capped ? Int.max : 100
+            guard let number = Int(value), (1...highest).contains(number) else { return "invalid_range" }
+            limit = min(number, 100)
         case "order_by":
             guard ["updated_at:asc", "updated_at:desc"].contains(value) else { return "invalid_enum" }
             isAscending = value == "updated_at:asc"

@@ -54,6 +54,12 @@ package enum SimScope {
     package static let users = "users:read"
     package static let admin = "workspace:admin"
 
+    /// Words that a scope may consist of; it need not be one that any page names.
+    package static func isWellFormed(_ scope: String) -> Bool {
+        !scope.isEmpty
+            && scope.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x22 && $0 != 0x2C && $0 != 0x5C }
+    }
+
     /// All that a worker may want, without `workspace:admin`.
     package static let all: Set<String> = [
         engagements, privateEngagements, companies, contacts, users,

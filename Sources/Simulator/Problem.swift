@@ -17,14 +17,15 @@ struct Problem: Sendable {
     /// A proxy's page instead of a problem.
     var isPage = false
 
-    func response(requestID: String, mediaType: Switches.ErrorMediaType) -> SimResponse {
+    func response(requestID: String, _ switches: Switches) -> SimResponse {
+        let mediaType = switches.errorMediaType
         let asPage = isPage || mediaType == .html
         let contentType: String =
             asPage ? "text/html" : mediaType == .json ? "application/json" : "application/problem+json"
-        let body = asPage ? page : json(requestID)
+        let body = asPage ? page : json(requestID, switches.problemType)
         return SimResponse(
             status: status,
-            headers: [("Content-Type", contentType), ("X-Api-Version", Endpoint.apiVersion)] + headers,
+            headers: [("Content-Type", contentType)] + switches.apiVersion.header + headers,
             body: Array(body.utf8)
         )
     }
@@ -33,10 +34,14 @@ struct Problem: Sendable {
         "<html><head><title>\(status) \(title)</title></head><body><h1>\(title)</h1></body></html>"
     }
 
-    private func json(_ requestID: String) -> String {
+    private func json(_ requestID: String, _ problemType: Switches.ProblemType) -> String {
         var writer = JSONWriter()
         writer.object { writer in
-            writer.member("type", "https://app.askelephant.ai/errors/\(type)")
+            switch problemType {
+            case .named: writer.member("type", "https://app.askelephant.ai/errors/\(type)")
+            case .unseen: writer.member("type", "about:blank")
+            case .absent: break
+            }
             writer.member("title", title)
             writer.member("status", status)
             writer.member("detail", detail)
@@ -56,10 +61,29 @@ struct Problem: Sendable {
 
 extension Problem {
     /// Contract section 2: the challenge is documented, its parameters are not (U-1).
-    static let unauthorized = Problem(
-        status: 401, type: "unauthorized", title: "Unauthorized",
-        detail: "The credential is missing or not valid.",
-        headers: [("WWW-Authenticate", "Bearer realm=\"askelephant\"")]
+    static func unauthorized(_ authorization: String?, _ challenge: Switches.Challenge) -> Problem {
+        let isSent =
+            switch challenge {
+            case .always: true
+            case .bearerOnly: authorization?.hasPrefix("sk-apik_") != true
+            case .never: false
+            }
+        return Problem(
+            status: 401, type: "unauthorized", title: "Unauthorized",
+            detail: "The credential is missing or not valid.",
+            headers: isSent ? [("WWW-Authenticate", "Bearer realm=\"askelephant\"")] : []
+        )
+    }
+
+    static let internalError = Problem(
+        status: 500, type: "internal_error", title: "Internal Server Error",
+        detail: "Something went wrong."
+    )
+    static let badGateway = Problem(
+        status: 502, type: "bad_gateway", title: "Bad Gateway", detail: "", isPage: true)
+    static let page = Problem(status: 200, type: "page", title: "Welcome", detail: "", isPage: true)
+    static let forbiddenAnyway = Problem(
+        status: 403, type: "forbidden", title: "Forbidden", detail: "This workspace is suspended."
     )
     static let notFound = Problem(
         status: 404, type: "not_found", title: "Not Found", detail: "There is no such resource."
@@ -83,11 +107,17 @@ extension Problem {
     }
 
     static func rateLimited(_ form: Switches.RetryAfter, seconds: Int) -> Problem {
-        var problem = Problem(
-            status: 429, type: "rate_limited", title: "Too Many Requests", detail: "Slow down."
+        Problem(
+            status: 429, type: "rate_limited", title: "Too Many Requests", detail: "Slow down.",
+            headers: retryAfter(form, seconds: seconds)
         )
-        if let value = retryAfter(form, seconds: seconds) { problem.headers = [("Retry-After", value)] }
-        return problem
+    }
+
+    static func unavailable(_ form: Switches.RetryAfter, seconds: Int) -> Problem {
+        Problem(
+            status: 503, type: "unavailable", title: "Service Unavailable", detail: "Come back later.",
+            headers: retryAfter(form, seconds: seconds)
+        )
     }
 
     static func forbidden(missing: [String], required: [String], _ style: Switches.ForbiddenStyle)
@@ -115,14 +145,16 @@ extension Problem {
         return problem
     }
 
-    private static func retryAfter(_ form: Switches.RetryAfter, seconds: Int) -> String? {
-        switch form {
-        case .seconds: String(seconds)
-        case .httpDate: httpDate(secondsSince1970: Int(Date.now.timeIntervalSince1970) + seconds)
-        case .missing: nil
-        case .garbage: "soon"
-        case .zero: "0"
-        }
+    private static func retryAfter(_ form: Switches.RetryAfter, seconds: Int) -> [(String, String)] {
+        let value: String? =
+            switch form {
+            case .seconds: String(seconds)
+            case .httpDate: httpDate(secondsSince1970: Int(Date.now.timeIntervalSince1970) + seconds)
+            case .missing: nil
+            case .garbage: "soon"
+            case .zero: "0"
+            }
+        return value.map { [("Retry-After", $0)] } ?? []
     }
 
     /// The preferred form of RFC 9110, section 5.6.7.

@@ -47,32 +47,63 @@ struct Renderer {
         association(&writer, truth.crmAssociation)
         optional(&writer, "owner_user_id", truth.ownerUserID)
         optional(&writer, "host_user_id", truth.hostUserID)
-        unknownKeys(
-            &writer, #""insights":{"talk_ratio":0.42,"topics":["a",null]},"workspace_region":"eu""#)
+        guard shape.hasUnknownKeys else { return }
+        writer.raw(#""insights":{"talk_ratio":0.42,"topics":["a",null]},"workspace_region":"eu""#)
     }
 
     // MARK: Parts
 
     private func expanded(_ writer: inout JSONWriter, _ truth: SimEngagement, _ parts: SimParts) {
-        if parts.contains(.companies) { writer.list("companies", truth.companies, company) }
-        if parts.contains(.contacts) { writer.list("contacts", truth.contacts, contact) }
-        if parts.contains(.owner) {
-            writer.key("owner")
-            if let owner = truth.owner { user(&writer, owner) } else { writer.null() }
-        }
-        if parts.contains(.actionItems) { writer.list("action_items", truth.actionItems, actionItem) }
-        if parts.contains(.signals) { writer.list("signals", truth.signals, signal) }
+        if parts.contains(.companies) { items(&writer, .companies, truth.companies, company) }
+        if parts.contains(.contacts) { items(&writer, .contacts, truth.contacts, contact) }
+        if parts.contains(.owner) { part(&writer, .owner, truth.owner, user) }
+        if parts.contains(.actionItems) { items(&writer, .actionItems, truth.actionItems, actionItem) }
+        if parts.contains(.signals) { items(&writer, .signals, truth.signals, signal) }
         if parts.contains(.transcript) {
-            writer.key("transcript")
-            if let transcript = truth.transcript { writer.string(transcript) } else { writer.null() }
+            part(&writer, .transcript, truth.transcript) { $0.string($1) }
         }
-        if parts.contains(.tags) { writer.list("tags", truth.tags, tag) }
+        if parts.contains(.tags) { items(&writer, .tags, truth.tags, tag) }
     }
 
     private func media(_ writer: inout JSONWriter, _ truth: SimEngagement, _ signature: UInt64) {
-        writer.key("media_url")
-        guard let address = truth.mediaURL else { return writer.null() }
-        writer.string("\(address)?expires=900&signature=SIGNATURE-\(signature)")
+        let address = truth.mediaURL.map { "\($0)?expires=900&signature=SIGNATURE-\(signature)" }
+        part(&writer, .mediaURL, address) { $0.string($1) }
+    }
+
+    /// A part that is null when there is nothing in it.
+    private func part<Value>(
+        _ writer: inout JSONWriter, _ part: SimPart, _ value: Value?,
+        _ write: (inout JSONWriter, Value) -> Void
+    ) {
+        guard let value else { return empty(&writer, part) { $0.null() } }
+        writer.key(part.rawValue)
+        write(&writer, value)
+    }
+
+    private func items<Item>(
+        _ writer: inout JSONWriter, _ part: SimPart, _ items: [Item],
+        _ write: (inout JSONWriter, Item) -> Void
+    ) {
+        let hasStray = shape.nested == .strayItems
+        if items.isEmpty && !hasStray { return empty(&writer, part) { $0.array { _ in } } }
+        writer.key(part.rawValue)
+        writer.array { writer in
+            if hasStray { writer.string("no object") }
+            for item in items { write(&writer, item) }
+        }
+    }
+
+    /// U-9, U-20.
+    private func empty(
+        _ writer: inout JSONWriter, _ part: SimPart, _ asTyped: (inout JSONWriter) -> Void
+    ) {
+        if shape.emptyParts == .absent { return }
+        writer.key(part.rawValue)
+        switch shape.emptyParts {
+        case .asTyped, .absent: asTyped(&writer)
+        case .null: writer.null()
+        case .blank: writer.string("")
+        }
     }
 
     // MARK: Values
@@ -101,10 +132,5 @@ struct Renderer {
         guard shape.writesNull else { return }
         writer.key(name)
         writer.null()
-    }
-
-    /// Members, not an object, and JSON already.
-    func unknownKeys(_ writer: inout JSONWriter, _ members: String) {
-        if shape.hasUnknownKeys { writer.raw(members) }
     }
 }

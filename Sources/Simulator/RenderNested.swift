@@ -17,7 +17,8 @@ extension Renderer {
         writer.object { writer in
             writer.member("object", "engagement_company")
             writer.member("id", company.id)
-            nullable(&writer, "name", company.name)
+            if shape.nested == .idsOnly { return }
+            text(&writer, "name", company.name)
             list(&writer, "domains", company.domains) { writer, domain in
                 writer.object { $0.member("domain", domain) }
             }
@@ -30,8 +31,9 @@ extension Renderer {
         writer.object { writer in
             writer.member("object", "engagement_contact")
             writer.member("id", contact.id)
-            nullable(&writer, "first_name", contact.firstName)
-            nullable(&writer, "last_name", contact.lastName)
+            if shape.nested == .idsOnly { return }
+            text(&writer, "first_name", contact.firstName)
+            text(&writer, "last_name", contact.lastName)
             list(&writer, "emails", contact.emails, email)
             list(&writer, "phone_numbers", contact.phoneNumbers, phone)
             companyReference(&writer, contact.companyID)
@@ -45,8 +47,9 @@ extension Renderer {
         writer.object { writer in
             writer.member("object", "user")
             writer.member("id", user.id)
-            nullable(&writer, "first_name", user.firstName)
-            nullable(&writer, "last_name", user.lastName)
+            if shape.nested == .idsOnly { return }
+            text(&writer, "first_name", user.firstName)
+            text(&writer, "last_name", user.lastName)
             list(&writer, "emails", user.emails, email)
             optional(&writer, "job_title", user.jobTitle)
             writer.member("role", user.role)
@@ -59,7 +62,8 @@ extension Renderer {
         writer.object { writer in
             writer.member("object", "tag")
             writer.member("id", tag.id)
-            writer.member("name", tag.name)
+            if shape.nested == .idsOnly { return }
+            text(&writer, "name", tag.name)
             nullable(&writer, "hex_color", tag.hexColor)
             nullable(&writer, "description", tag.description)
             unknownKeys(&writer, #""auto_tagging_enabled":false"#)
@@ -69,7 +73,8 @@ extension Renderer {
     func actionItem(_ writer: inout JSONWriter, _ item: SimActionItem) {
         writer.object { writer in
             optional(&writer, "id", item.id)
-            writer.member("text", item.text)
+            if shape.nested == .idsOnly { return }
+            text(&writer, "text", item.text)
             optional(&writer, "status", item.status)
             optional(&writer, "assignee_user_id", item.assigneeUserID)
             time(&writer, "due_at", item.dueAt)
@@ -80,8 +85,9 @@ extension Renderer {
     func signal(_ writer: inout JSONWriter, _ signal: SimSignal) {
         writer.object { writer in
             optional(&writer, "id", signal.id)
+            if shape.nested == .idsOnly { return }
             optional(&writer, "type", signal.type)
-            writer.member("name", signal.name)
+            text(&writer, "name", signal.name)
             optional(&writer, "value", signal.value)
             number(&writer, "score", signal.score)
             unknownKeys(&writer, #""evidence":[{"quote":"20% \"cheaper\"","at":12.5}]"#)
@@ -110,6 +116,17 @@ extension Renderer {
             writer.member("id", id)
             writer.member("object", "company")
         }
+    }
+
+    /// A name or a text, where a type may be wrong.
+    private func text(_ writer: inout JSONWriter, _ name: String, _ value: String?) {
+        guard shape.nested == .wrongTypes else { return nullable(&writer, name, value) }
+        writer.member(name, 7)
+    }
+
+    /// Members, not an object, and JSON already.
+    private func unknownKeys(_ writer: inout JSONWriter, _ members: String) {
+        if shape.hasUnknownNestedKeys { writer.raw(members) }
     }
 
     private func list<Item>(

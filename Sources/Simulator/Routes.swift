@@ -26,11 +26,14 @@ struct Route: Sendable {
 
     let resource: Resource
     let query: [(name: String, value: String)]
+    /// As it was sent.
+    private let rawQuery: Substring
 
     init(_ target: String) {
         let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         resource = Self.resource(halves[0])
-        query = halves.count == 2 ? Self.query(halves[1]) : []
+        rawQuery = halves.count == 2 ? halves[1] : ""
+        query = Self.query(rawQuery)
     }
 
     var engagementID: String? {
@@ -44,6 +47,15 @@ struct Route: Sendable {
     /// Every name asked for, of repeated `expand` keys too (U-5). An empty value asks for nothing.
     var expandNames: [String] {
         values("expand").flatMap { $0.split(separator: ",").map(String.init) }
+    }
+
+    /// One key at most, literal commas, nothing empty and nothing twice: the form that U-5 calls safe.
+    var hasPlainExpand: Bool {
+        let sent = rawQuery.split(separator: "&").filter { $0.prefix { $0 != "=" } == "expand" }
+        guard let only = sent.first else { return true }
+        let names = only.dropFirst("expand=".count).split(separator: ",", omittingEmptySubsequences: false)
+        return sent.count == 1 && only.hasPrefix("expand=") && !only.contains("%")
+            && names.allSatisfy { !$0.isEmpty } && Set(names).count == names.count
     }
 
     /// The known ones among them.

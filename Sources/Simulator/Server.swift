@@ -10,7 +10,11 @@ package final class Simulator: Sendable {
     /// Reads everything; for `demo`, and for tests that are not about scopes.
     package static let demoToken = "sk-apik_demo.secret"
 
+    /// What the control endpoint can be told, for a command's help.
+    package static let controlText = Control.verbsText
+
     package let world: World
+    private let hasControl: Bool
     private let running = Mutex<Running?>(nil)
 
     private struct Running: Sendable {
@@ -20,19 +24,27 @@ package final class Simulator: Sendable {
 
     private struct ConnectionCut: Error {}
 
+    /// - Parameter hasControl: whether `/_simulator` moves the world; otherwise that path is as unknown as any other.
     package init(
-        seed: UInt64, settings: SimulatorSettings = SimulatorSettings(), switches: Switches = Switches()
+        seed: UInt64, settings: SimulatorSettings = SimulatorSettings(), switches: Switches = Switches(),
+        hasControl: Bool = false
     ) {
+        self.hasControl = hasControl
         world = World(seed: seed, settings: settings, switches: switches)
         world.setToken(Self.demoToken, scopes: SimScope.all)
     }
 
     /// Ends in `/api`. There is one between `start` and `stop`.
-    package var baseURL: String {
+    package var baseURL: String { "\(origin)/api" }
+
+    /// Where the world is moved from, if it was made with `hasControl`; as long as `baseURL`.
+    package var controlURL: String { "\(origin)\(Control.path)" }
+
+    private var origin: String {
         guard let running = running.withLock({ $0 }) else {
             preconditionFailure("the simulator is not started")
         }
-        return "http://\(running.address)/api"
+        return "http://\(running.address)"
     }
 
     /// Returns once connections are accepted. May be called again after `stop`, on the same port too.
@@ -42,8 +54,12 @@ package final class Simulator: Sendable {
         precondition(running.withLock { $0 == nil }, "the simulator is started already")
         let (ports, announce) = AsyncThrowingStream<Int, any Error>.makeStream()
         let server = Server(
-            childChannelSetup: HTTP1Channel(responder: { [world] request, writer, _ in
-                try await Self.respond(world, request, writer)
+            childChannelSetup: HTTP1Channel(responder: { [world, hasControl] request, writer, _ in
+                if hasControl, let path = request.head.path, Control.owns(path) {
+                    try await Self.control(world, request, writer)
+                } else {
+                    try await Self.respond(world, request, writer)
+                }
             }),
             configuration: ServerConfiguration(address: .hostname(host, port: port), backlog: 1_024),
             onServerRunning: { announce.yield($0.localAddress?.port ?? port) },
@@ -88,6 +104,16 @@ package final class Simulator: Sendable {
                 ifNoneMatch: request.head.headerFields[.ifNoneMatch]
             )
         )
+        try await send(response, writer)
+    }
+
+    @concurrent
+    private static func control(
+        _ world: World, _ request: Request, _ writer: consuming ResponseWriter
+    ) async throws {
+        let body = try await request.body.collect(upTo: Control.highestBodyBytes)
+        let response = Control(world: world).answer(
+            request.head.method.rawValue, request.head.path ?? "", Array(body.readableBytesView))
         try await send(response, writer)
     }
 

@@ -6,11 +6,15 @@ struct Shape: Sendable {
     let writesNullWhereTyped: Bool
     /// Whole seconds as `.000Z`.
     let writesMilliseconds: Bool
-    /// Keys that no page documents, at every level.
+    /// Keys that no page documents, in the document itself.
     let hasUnknownKeys: Bool
+    /// The same in what is nested.
+    let hasUnknownNestedKeys: Bool
     /// Lists with nothing in them are left out of nested objects.
     let leavesOutEmptyLists: Bool
     let crmKeys: Switches.CRMKeys
+    let emptyParts: Switches.EmptyParts
+    let nested: Switches.Nested
 
     init(_ draws: Draws, _ switches: Switches) {
         var random = draws.stream(.shape)
@@ -23,6 +27,10 @@ struct Shape: Sendable {
             || (switches.timestamps == .varied && prefersMilliseconds)
         hasUnknownKeys = random.chance(percent: 40)
         leavesOutEmptyLists = random.chance(percent: 30)
+        hasUnknownNestedKeys =
+            switches.nested == .unknownKeys || (switches.nested == .varied && hasUnknownKeys)
         crmKeys = switches.crmKeys
+        emptyParts = switches.emptyParts
+        nested = switches.nested
     }
 }

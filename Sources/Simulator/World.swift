@@ -15,7 +15,7 @@ package final class World: Sendable {
 
     struct State: Sendable {
         let seed: UInt64
-        let settings: SimulatorSettings
+        var settings: SimulatorSettings
         var switches: Switches
         var access = Access()
         var pools = PoolVersions()

@@ -60,25 +60,29 @@ extension World {
 private struct Arrival: Sendable {
     let endpoint: Endpoint
     let state: EngagementState
-    let override: SimResponse?
+    let override: Override.Answer?
     let isLimited: Bool
     let latency: Duration
 
     func answer(
         _ request: SimRequest, _ route: Route, page: (ListQuery, Bool) -> [ListEntry]
     ) -> SimResponse {
-        if let override { return override }
-        if isLimited {
-            return endpoint.response(.rateLimited(endpoint.switches.retryAfter, seconds: 1))
+        if case .response(let response) = override { return response }
+        var fault = endpoint.switches.fault
+        if case .fault(let set) = override { fault = set }
+        return endpoint.response(fault) {
+            if isLimited {
+                return endpoint.response(.rateLimited(endpoint.switches.retryAfter, seconds: 1))
+            }
+            return endpoint.answer(request, route, state: state, page: page)
         }
-        return endpoint.answer(request, route, state: state, page: page)
     }
 }
 
 extension World.State {
     fileprivate mutating func arrived(_ route: Route) -> Arrival {
         let id = route.engagementID
-        let number = journal.arrived(id, route.parts)
+        let number = journal.arrived(route.resource, route.parts)
         return Arrival(
             endpoint: Endpoint(
                 access: access, switches: switches, generator: generator, requestNumber: number),
@@ -89,8 +93,8 @@ extension World.State {
         )
     }
 
-    private mutating func takeOverride(_ id: String?) -> SimResponse? {
-        if let id, let response = overrides[id]?.take() { return response }
+    private mutating func takeOverride(_ id: String?) -> Override.Answer? {
+        if let id, let answer = overrides[id]?.take() { return answer }
         return overrideOfAll?.take()
     }
 

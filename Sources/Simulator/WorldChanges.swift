@@ -65,32 +65,69 @@ extension World {
 
     // MARK: Credentials
 
+    /// A valid token with these scopes and no others; they need not be documented ones.
+    ///
     /// - Parameter token: without `Bearer`; one that starts with `sk-apik_` is an API key.
     package func setToken(_ token: String, scopes: Set<String>) {
-        state.withLock { $0.access.tokens[token] = scopes }
-    }
-
-    /// Gives the scope to every token.
-    package func grant(_ scope: String) {
         state.withLock { state in
-            for token in state.access.tokens.keys { state.access.tokens[token]?.insert(scope) }
+            state.access.tokens[token] = scopes
+            state.access.invalid.remove(token)
         }
     }
 
-    /// Takes the scope from every token.
-    package func revoke(_ scope: String) {
+    /// Gives the scope to a token; `nil`: to every one.
+    package func grant(_ scope: String, to token: String? = nil) {
+        changeScopes(of: token) { $0.insert(scope) }
+    }
+
+    /// Takes the scope from a token; `nil`: from every one.
+    package func revoke(_ scope: String, from token: String? = nil) {
+        changeScopes(of: token) { $0.remove(scope) }
+    }
+
+    private func changeScopes(of token: String?, _ change: @Sendable (inout Set<String>) -> Void) {
         state.withLock { state in
-            for token in state.access.tokens.keys { state.access.tokens[token]?.remove(scope) }
+            for known in state.access.tokens.keys where token == nil || token == known {
+                if var scopes = state.access.tokens[known] {
+                    change(&scopes)
+                    state.access.tokens[known] = scopes
+                }
+            }
         }
     }
 
-    /// The token answers 401 from now on.
+    /// The token answers 401 until it is valid again; it keeps its scopes.
     package func invalidate(_ token: String) {
+        state.withLock { _ = $0.access.invalid.insert(token) }
+    }
+
+    /// The token is as unknown as one that never was.
+    package func removeToken(_ token: String) {
         state.withLock { $0.access.tokens[token] = nil }
+    }
+
+    package func validate(_ token: String) {
+        state.withLock { _ = $0.access.invalid.remove(token) }
+    }
+
+    package func knows(token: String) -> Bool {
+        state.withLock { $0.access.tokens[token] != nil }
     }
 
     package var switches: Switches {
         state.withLock { $0.switches }
+    }
+
+    /// Sets a switch by its name.
+    package func setSwitch(_ name: String, to value: String) throws(SwitchError) {
+        var changed = switches
+        try changed.set(name, to: value)
+        setSwitches { _ = NamedSwitch.named(name)?.set(value, in: &$0) }
+    }
+
+    /// The length of every transcript from now on, of those in later answers about known engagements too (U-27).
+    package func setTranscriptBytes(_ range: ClosedRange<Int>) {
+        state.withLock { $0.settings.transcriptBytes = range }
     }
 
     package func setSwitches(_ change: @Sendable (inout Switches) -> Void) {

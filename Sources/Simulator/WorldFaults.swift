@@ -6,12 +6,21 @@ extension World {
     ///
     /// - Parameter times: how often; `nil`: until `clearOverride`.
     package func override(_ id: String, _ response: SimResponse, times: Int? = nil) {
-        state.withLock { $0.overrides[id] = Override(response: response, remaining: times) }
+        state.withLock { $0.overrides[id] = Override(answer: .response(response), remaining: times) }
     }
 
     /// The same for every request that has no override of its own.
     package func overrideAll(_ response: SimResponse, times: Int? = nil) {
-        state.withLock { $0.overrideOfAll = Override(response: response, remaining: times) }
+        state.withLock { $0.overrideOfAll = Override(answer: .response(response), remaining: times) }
+    }
+
+    /// Any request for the id meets this fault before every other rule, as by `override`; `nil` for the id: every
+    /// request that has no override of its own. The fault `none` clears what was set before.
+    package func setFault(_ fault: Switches.Fault, of id: String? = nil, times: Int? = nil) {
+        let override = fault == .none ? nil : Override(answer: .fault(fault), remaining: times)
+        state.withLock { state in
+            if let id { state.overrides[id] = override } else { state.overrideOfAll = override }
+        }
     }
 
     package func clearOverride(_ id: String) {
@@ -49,15 +58,20 @@ extension World {
 
 /// A set answer, and how often it is still given.
 struct Override: Sendable {
-    let response: SimResponse
+    enum Answer: Sendable {
+        case response(SimResponse)
+        case fault(Switches.Fault)
+    }
+
+    let answer: Answer
     var remaining: Int?
 
     /// - Returns: the answer, or `nil` once used up.
-    mutating func take() -> SimResponse? {
-        guard let left = remaining else { return response }
+    mutating func take() -> Answer? {
+        guard let left = remaining else { return answer }
         guard left > 0 else { return nil }
         remaining = left - 1
-        return response
+        return answer
     }
 }
 

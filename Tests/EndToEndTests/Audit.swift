@@ -20,7 +20,7 @@ enum Audit {
         $$;
 
         CREATE FUNCTION audit_inserted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            INSERT INTO audit_inserts SELECT engagement_id, clock_timestamp() FROM fresh;
+            INSERT INTO audit_inserts SELECT engagement_id, clock_timestamp() FROM fresh WHERE reason IS DISTINCT FROM 'not_ready';
             RETURN NULL;
         END $$;
         CREATE TRIGGER audit_inserted AFTER INSERT ON enrichment_queue
@@ -41,7 +41,9 @@ enum Audit {
             FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION audit_charged();
 
         CREATE FUNCTION audit_completed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            INSERT INTO audit_gone SELECT id, engagement_id, leased_by, audit_boot(), pg_current_xact_id() FROM gone;
+            INSERT INTO audit_gone SELECT id, engagement_id, leased_by, audit_boot(), pg_current_xact_id() FROM gone
+            -- A look that nobody holds goes when it is needed no more.
+            WHERE leased_by IS NOT NULL OR reason IS DISTINCT FROM 'not_ready';
             RETURN NULL;
         END $$;
         CREATE TRIGGER audit_completed AFTER DELETE ON enrichment_queue

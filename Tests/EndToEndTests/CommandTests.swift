@@ -29,7 +29,7 @@ struct CommandTests {
             #expect(ended.status == 64)
             #expect(ended.errors.contains("1 of 2"))
             #expect(!ended.errors.contains("\u{1B}"))
-            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 0)
+            #expect(try await stage.database.count(Stage.jobs) == 0)
         }
     }
 
@@ -46,7 +46,7 @@ struct CommandTests {
             let rows = try #require(try Self.parse(json.output) as? [[String: Any]])
             #expect(rows.map { $0["id"] as? String } == ids)
             #expect(rows.allSatisfy { $0["observed_at"] is String })
-            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 0)
+            #expect(try await stage.database.count(Stage.jobs) == 0)
             #expect(try await stage.database.count("SELECT count(*) FROM workers") == 0)
         }
     }

@@ -22,7 +22,7 @@ struct ExitCodeTests {
             #expect(ended.output == "")
             #expect(!ended.errors.isEmpty)
             #expect(!ended.errors.contains(Self.secret))
-            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 0)
+            #expect(try await stage.database.count(Stage.jobs) == 0)
         }
     }
 

@@ -23,7 +23,7 @@ import Testing
                 // The kills are spread over the work, so that each meets a worker in the middle of it.
                 let left = Self.jobs * (Self.kills + 1 - kill) / (Self.kills + 1)
                 try await eventually(within: .seconds(300), "\(left) jobs left") {
-                    try await stage.database.count("SELECT count(*) FROM enrichment_queue") <= left
+                    try await stage.database.count(Stage.jobs) <= left
                 }
                 let victim = kill % 2
                 try await stage.waitForLeases(10, of: workers[victim])
@@ -87,7 +87,7 @@ import Testing
             try await cluster.crash()
         }
         try await eventually(within: .seconds(120), "the queue is empty") {
-            try await cluster.value("SELECT count(*) FROM enrichment_queue") == "0"
+            try await cluster.value(Stage.jobs) == "0"
         }
         #expect(try await cluster.value("SELECT count(*) FROM dead_letters") == "0")
         #expect(try await cluster.value("SELECT count(*) FROM engagements") == "3000")

@@ -26,7 +26,7 @@ struct OnceTests {
             #expect(try await worker.exitStatus() == 1)
             #expect(try await stage.database.value("SELECT cause FROM dead_letters") == "invalid_id")
             #expect(try await stage.database.count("SELECT count(*) FROM engagements") == 1)
-            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 0)
+            #expect(try await stage.database.count(Stage.jobs) == 0)
         }
     }
 

@@ -98,9 +98,12 @@ final class Stage: Sendable {
         }
     }
 
+    /// Jobs in the queue, other than the workers' own looks at what is not ready.
+    static let jobs = "SELECT count(*) FROM enrichment_queue WHERE reason IS DISTINCT FROM 'not_ready'"
+
     /// The queue is empty and no letter is dead.
     func drained(within limit: Duration = .seconds(60)) async throws {
-        try await database.wait(for: "SELECT count(*) FROM enrichment_queue", toBe: "0", within: limit)
+        try await database.wait(for: Self.jobs, toBe: "0", within: limit)
         #expect(try await database.count("SELECT count(*) FROM dead_letters") == 0)
     }
 

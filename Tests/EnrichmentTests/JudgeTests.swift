@@ -12,7 +12,7 @@ struct JudgeTests {
         (.transport(.cancelled), .shutdown), (.transport(.noMemory), .network),
     ]
     private static let dead: [(Reply, Cause)] = [
-        (.forbidden(Problem()), .forbidden), (.rejected(status: 400, Problem()), .rejected),
+        (.rejected(status: 400, Problem()), .rejected),
         (.rejected(status: 422, Problem()), .rejected),
     ]
     private static let failures: [(Reply, Cause)] =

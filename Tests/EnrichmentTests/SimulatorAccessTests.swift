@@ -42,6 +42,56 @@ import Testing
         #expect(text.contains("companies:read") == (style == .allRequiredInDetail))
     }
 
+    /// The order is base, private, parts, however many of them are missing.
+    @Test(arguments: 0...4)
+    func theFirstMissingScopeOfAPrivateEngagementIsNamed(_ held: Int) async throws {
+        let world = makeWorld { $0.forbiddenStyle = .firstMissingInDetail }
+        world.setPrivate(world.id(1))
+        let order = [
+            SimScope.engagements, SimScope.privateEngagements, SimScope.companies, SimScope.contacts, SimScope.users,
+        ]
+        world.setToken(simulatorKey, scopes: Set(order[..<held]))
+        #expect(try await world.get(world.id(1)).json["detail"]?.text == "Scope needed: \(order[held])")
+    }
+
+    /// A gate adds to what a part needs, and each scope is listed once.
+    @Test func requiredScopesAreListedWithGatesAndOnlyForWhatWasAskedFor() async throws {
+        let world = makeWorld {
+            $0.forbiddenStyle = .allRequiredInDetail
+            $0.extraGates = [.contacts: "people:read", .signals: "people:read"]
+        }
+        world.revoke(SimScope.privateEngagements)
+        world.setPrivate(world.id(1))
+        #expect(
+            try await world.get(world.id(1), "signals,contacts").json["detail"]?.text
+                == "Scopes needed: engagements:read, engagements:private:read, contacts:read, people:read")
+        #expect(
+            try await world.get(world.id(1), "").json["detail"]?.text
+                == "Scopes needed: engagements:read, engagements:private:read")
+        #expect(
+            try await world.get(world.id(2), "tags,signals").json["detail"]?.text
+                == "Scopes needed: engagements:read, people:read")
+        world.setSwitches { $0.missingExpandScope = .leaveOut }
+        #expect(try await world.get(world.id(2), "tags,signals").json.names.isDisjoint(with: ["signals"]))
+    }
+
+    /// Neither a refusal for want of the base scope nor one for a part tells a private engagement from others.
+    @Test(arguments: Switches.ForbiddenStyle.allCases)
+    func aHiddenPrivateEngagementLeavesNoHint(_ style: Switches.ForbiddenStyle) async throws {
+        for held in [[], [SimScope.companies], [SimScope.engagements]] as [Set<String>] {
+            let world = makeWorld {
+                $0.forbiddenStyle = style
+                $0.privateWithoutScope = .notFound
+            }
+            world.setToken(simulatorKey, scopes: held)
+            world.setPrivate(world.id(1))
+            let hidden = try await world.get(world.id(1))
+            #expect(hidden.status == (held.contains(SimScope.engagements) ? 404 : 403))
+            let text = String(decoding: hidden.body, as: UTF8.self) + (hidden.header("WWW-Authenticate") ?? "")
+            #expect(!text.contains("private"))
+        }
+    }
+
     @Test func aChallengeMayNameTheScope() async throws {
         let world = makeWorld { $0.forbiddenStyle = .scopeInChallenge }
         world.revoke(SimScope.users)

@@ -83,7 +83,7 @@ import Testing
 
     @Test func theJournalForgetsTheOldestFirst() {
         var journal = Journal(capacity: 10)
-        for _ in 0..<25 { _ = journal.arrived("ngmt_a", .all) }
+        for _ in 0..<25 { _ = journal.arrived(.engagement(id: "ngmt_a"), .all) }
         journal.answered(25, 200)
         journal.answered(1, 200)
         #expect(journal.entries.count <= 10 && journal.entries.last?.number == 25)

@@ -55,6 +55,8 @@ import Testing
     private func get(_ address: String) async throws -> (Int, [UInt8]) {
         var request = HTTPClientRequest(url: address)
         request.headers.add(name: "Authorization", value: simulatorKey)
+        // A kept connection would be used again after a restart, before the client knows that it is closed.
+        request.headers.add(name: "Connection", value: "close")
         let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
         let body = try await response.body.collect(upTo: 1 << 20)
         return (Int(response.status.code), Array(body.readableBytesView))

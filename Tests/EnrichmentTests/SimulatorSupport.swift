@@ -1,4 +1,7 @@
+import AsyncHTTPClient
 import FoundationEssentials
+import NIOCore
+import NIOHTTP1
 
 @testable import Simulator
 
@@ -63,4 +66,78 @@ func makeWorld(
     var switches = Switches()
     change(&switches)
     return Simulator(seed: seed, settings: settings, switches: switches).world
+}
+
+/// A simulator behind real HTTP, with its control endpoint unless a test is about that being off.
+struct RemoteSimulator {
+    struct Answer {
+        let status: Int
+        let headers: HTTPHeaders
+        let body: [UInt8]
+
+        /// `nil` where the body is no JSON.
+        var json: JSON? { try? JSONDecoder().decode(JSON.self, from: Data(body)) }
+        func header(_ name: String) -> String? { headers.first(name: name) }
+    }
+
+    /// Follows no redirect, so that one can be seen.
+    private static let client = HTTPClient(
+        eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
+
+    let simulator: Simulator
+    var world: World { simulator.world }
+
+    /// Stopped at the end, however that comes about.
+    static func run(
+        _ settings: SimulatorSettings = SimulatorSettings(), hasControl: Bool = true,
+        _ test: (RemoteSimulator) async throws -> Void
+    ) async throws {
+        let remote = RemoteSimulator(simulator: Simulator(seed: 7, settings: settings, hasControl: hasControl))
+        try await remote.simulator.start()
+        do {
+            try await test(remote)
+        } catch {
+            await remote.simulator.stop()
+            throw error
+        }
+        await remote.simulator.stop()
+    }
+
+    func get(
+        _ id: String, _ expand: String = simulatorParts, token: String = simulatorKey, ifNoneMatch: String? = nil
+    ) async throws -> Answer {
+        try await ask("/api/v2/engagements/\(id)?expand=\(expand)", token: token, ifNoneMatch: ifNoneMatch)
+    }
+
+    func list(_ query: String) async throws -> Answer {
+        try await ask("/api/v2/engagements?\(query)")
+    }
+
+    func documents(_ numbers: Range<Int>, _ expand: String = simulatorParts) async throws -> [JSON] {
+        var result: [JSON] = []
+        for number in numbers {
+            if let document = try await get(world.id(number), expand).json { result.append(document) }
+        }
+        return result
+    }
+
+    /// Posts to the control endpoint.
+    func control(_ verb: String, _ body: String = "{}") async throws -> Answer {
+        try await ask("/_simulator/\(verb)", method: "POST", body: body)
+    }
+
+    func ask(
+        _ path: String, method: String = "GET", token: String = simulatorKey, ifNoneMatch: String? = nil,
+        body: String? = nil
+    ) async throws -> Answer {
+        var request = HTTPClientRequest(url: simulator.baseURL.replacing(/\/api$/, with: "") + path)
+        request.method = HTTPMethod(rawValue: method)
+        request.headers.add(name: "Authorization", value: token)
+        if let ifNoneMatch { request.headers.add(name: "If-None-Match", value: ifNoneMatch) }
+        if let body { request.body = .bytes(ByteBuffer(string: body)) }
+        let response = try await Self.client.execute(request, timeout: .seconds(20))
+        let bytes = try await response.body.collect(upTo: 1 << 22)
+        return Answer(
+            status: Int(response.status.code), headers: response.headers, body: Array(bytes.readableBytesView))
+    }
 }

@@ -60,7 +60,8 @@ struct ViewTests {
                     "owner was asked for and not in the answer; perhaps the token lacks users:read."
                         + " What is stored is from 2026-01-05 10:30 UTC.",
                     "tags came in a form that cannot be read (request rid_9). Ask the vendor.",
-                    "transcript is not ready at the source yet.",
+                    "transcript was not ready at the source, and we look no more."
+                        + " To look again run: engagement-worker enqueue ngmt_gaps",
                 ])
             let dead = try await sentences(database, "WHERE part IS NULL ORDER BY engagement_id")
             #expect(dead.count == 6, "an id that became a row is not missing")

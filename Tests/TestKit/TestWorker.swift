@@ -7,11 +7,12 @@ import Synchronization
 package final class TestWorker: Sendable {
     package let worker: Worker
     package let log: RecordedLog
-    private let running: Task<Int, Never>
+    private let running: Task<Worker.Ended, Never>
 
     /// Prepares and starts the worker; ready when this returns.
     package init(
-        _ database: TestDatabase, _ simulator: Simulator, token: String = Simulator.demoToken, once: Bool = false,
+        _ database: TestDatabase, _ simulator: Simulator, token: String = Simulator.demoToken,
+        credentials: CredentialSource? = nil, once: Bool = false,
         change: (inout Worker.Configuration) -> Void = { _ in }
     ) async throws {
         let baseURL = try BaseURL(simulator.baseURL)
@@ -23,7 +24,7 @@ package final class TestWorker: Sendable {
         change(&configuration)
         configuration.client.concurrency = configuration.concurrency
         let log = RecordedLog()
-        let worker = Worker(configuration, credentials: CredentialSource { Secret(token) }, log: log.log)
+        let worker = Worker(configuration, credentials: credentials ?? CredentialSource { Secret(token) }, log: log.log)
         try await worker.prepare()
         self.worker = worker
         self.log = log
@@ -31,12 +32,12 @@ package final class TestWorker: Sendable {
     }
 
     /// Waits for the end by itself (`once`); the number of dead letters.
-    package func finished() async throws -> Int { await running.value }
+    package func finished() async throws -> Int { await running.value.dead }
 
     @discardableResult
     package func stop() async throws -> Int {
         worker.stop()
-        return await running.value
+        return await running.value.dead
     }
 }
 

@@ -53,9 +53,7 @@ package struct TruthComparison: Sendable {
                 truth.compactMap { engagement in engagement.mediaURL.map { (engagement.id, $0) } }),
             table(
                 "engagement_gaps", "engagement_id", [.init("gap", sql: "part || ' ' || cause", \.self)],
-                truth.filter { $0.processingStatus == "PROCESSING" && $0.transcript == nil }.map {
-                    ($0.id, "transcript not_ready")
-                }),
+                truth.filter(\.mayGetTranscript).map { ($0.id, "transcript not_ready") }),
         ]
     }
 
@@ -112,5 +110,12 @@ package struct TruthComparison: Sendable {
         )
         let actual = try TruthTable(like: expected, rows: rows)
         return expected.differences(from: beside == .nothing ? actual : actual.restricted(to: Set(subjects.keys)))
+    }
+}
+
+extension SimEngagement {
+    /// It has no transcript and has not finished, or is of a kind that is spoken and was not looked at twice since.
+    var mayGetTranscript: Bool {
+        transcript == nil && (processingStatus == "PROCESSING" || ["CALL", "MEETING"].contains(engagementType))
     }
 }

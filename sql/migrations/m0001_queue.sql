@@ -75,7 +75,8 @@ CREATE TABLE dead_letters (
     claims        bigint,
     attempts      integer,
     losses        integer,
-    looks         integer
+    looks         integer,
+    _replayed_for text
 );
 
 COMMENT ON TABLE dead_letters IS
@@ -83,6 +84,7 @@ COMMENT ON TABLE dead_letters IS
 COMMENT ON COLUMN dead_letters.key IS 'The engagement id where it is valid, else queue:<id of the queue row>.';
 COMMENT ON COLUMN dead_letters.engagement_id IS 'As it was inserted, whatever its length; not indexed for that reason.';
 COMMENT ON COLUMN dead_letters.cause IS 'invalid_id, not_found, private, forbidden, rejected, contract, too_large, api, network, database or poison.';
+COMMENT ON COLUMN dead_letters._replayed_for IS 'The credential whose new token it is tried with, for all of its cause.';
 COMMENT ON COLUMN dead_letters.times IS 'How many jobs of this engagement ended here.';
 
 CREATE INDEX dead_letters_cause ON dead_letters (cause, last_at);

@@ -233,13 +233,22 @@ CREATE TABLE engagement_gaps (
     last_delivered_at timestamptz,
     next_look_at      timestamptz,
     request_id        text,
+    _occurred_at      timestamptz,
+    _queued_at        timestamptz,
+    _final_looks      integer,
     PRIMARY KEY (engagement_id, part)
 );
+-- What a refill takes next, newest first; and gaps of answers that left the part out, by age.
+CREATE INDEX engagement_gaps_denied ON engagement_gaps (part, _occurred_at DESC NULLS LAST) WHERE cause = 'scope_denied' AND _queued_at IS NULL;
+CREATE INDEX engagement_gaps_not_delivered ON engagement_gaps (part, since DESC) WHERE cause = 'not_delivered' AND _queued_at IS NULL;
 COMMENT ON TABLE engagement_gaps IS 'One row for each wanted part that the newest answer did not deliver; none when the engagement is whole.';
 COMMENT ON COLUMN engagement_gaps.cause IS 'scope_denied, not_delivered, not_ready or malformed.';
 COMMENT ON COLUMN engagement_gaps.scope IS 'The scope to ask for.';
 COMMENT ON COLUMN engagement_gaps.last_delivered_at IS 'The stored content of the part is from then; NULL: it was never delivered.';
-COMMENT ON COLUMN engagement_gaps.next_look_at IS 'When it is looked at again; NULL: given up.';
+COMMENT ON COLUMN engagement_gaps.next_look_at IS 'When it is looked at again; NULL: given up, or waiting for the scope.';
+COMMENT ON COLUMN engagement_gaps._occurred_at IS 'When the engagement took place: the newest are filled first.';
+COMMENT ON COLUMN engagement_gaps._queued_at IS 'When a refill was queued for it.';
+COMMENT ON COLUMN engagement_gaps._final_looks IS 'Looks at the transcript since the source said that it had finished; NULL: it had not.';
 
 CREATE TABLE credentials (
     name          text PRIMARY KEY,
@@ -249,10 +258,20 @@ CREATE TABLE credentials (
     last_seen_at  timestamptz NOT NULL DEFAULT now(),
     paused_until  timestamptz,
     request_rate  double precision,
-    next_probe_at timestamptz
+    next_probe_at timestamptz,
+    _salt         text NOT NULL DEFAULT gen_random_uuid()::text,
+    _releasing    text[] NOT NULL DEFAULT '{}',
+    _released_at  timestamptz,
+    _probe_id     text
 );
 COMMENT ON TABLE credentials IS 'What all workers know about a credential, by its name. Never the token: a keyed hash of it.';
+COMMENT ON COLUMN credentials.state IS 'unknown: nothing was read with it yet; ok; refused: the API answers 401; forbidden: it lacks engagements:read.';
 COMMENT ON COLUMN credentials.paused_until IS 'No request before this: the API said so.';
+COMMENT ON COLUMN credentials.next_probe_at IS 'While it is refused: when it is tried again.';
+COMMENT ON COLUMN credentials._salt IS 'Key of the hash.';
+COMMENT ON COLUMN credentials._releasing IS 'Causes of dead letters that are queued again, in slices: one of them succeeded with a new token.';
+COMMENT ON COLUMN credentials._probe_id IS 'The engagement that was queued last to try a denied part with.';
+COMMENT ON COLUMN credentials._released_at IS 'Dead letters from before this are meant.';
 
 CREATE TABLE scope_denials (
     credential_name  text        NOT NULL,
@@ -263,10 +282,22 @@ CREATE TABLE scope_denials (
     first_seen_at    timestamptz NOT NULL DEFAULT now(),
     last_seen_at     timestamptz NOT NULL DEFAULT now(),
     next_probe_at    timestamptz,
+    _probes          integer     NOT NULL DEFAULT 0,
     PRIMARY KEY (credential_name, part)
 );
 COMMENT ON TABLE scope_denials IS 'Parts that a credential may not read, with the evidence.';
 COMMENT ON COLUMN scope_denials.evidence_id IS 'The engagement that answered 200 without the part after it was refused with it.';
+COMMENT ON COLUMN scope_denials.request_id IS 'The request that was refused: what to tell the vendor.';
+COMMENT ON COLUMN scope_denials.next_probe_at IS 'When one job tries the part again. Set it to now() to try at once.';
+COMMENT ON COLUMN scope_denials._probes IS 'How often it was tried again.';
+
+CREATE TABLE scope_grants (
+    credential_name text        NOT NULL,
+    part            text        NOT NULL,
+    granted_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (credential_name, part)
+);
+COMMENT ON TABLE scope_grants IS 'Parts that arrived after they had been missing: older gaps are filled again.';
 
 -- Large columns compress with lz4 where the server has it: 1.6 times the writing rate at 8 KB, 2.4 times at 40 KB.
 DO $$

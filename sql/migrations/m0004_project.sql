@@ -19,7 +19,10 @@ CREATE TYPE snapshot AS (
     issues        jsonb,
     n             bigint,  -- its place in the batch
     newest        boolean, -- no newer observation of the engagement is stored: its gaps hold
-    gaps          jsonb    -- part -> cause
+    gaps          jsonb,   -- part -> cause
+    looks         integer, -- which look of ours at something not ready this is; 0: somebody else's job
+    priority      integer, -- of its job
+    watched       boolean  -- it is not ready, or was not: looks are to be arranged
 );
 COMMENT ON TYPE snapshot IS 'Internal: one document to write, and what of it.';
 

@@ -83,6 +83,10 @@ BEGIN
               AS t(id, action, charged, cause, error, request_id, engagement_id)
         WHERE q.id = t.id AND q.id = ANY (held) AND t.action IN ('dead', 'deleted')
         RETURNING q.*, t.action, t.charged, t.cause, t.error, t.request_id, coalesce(t.engagement_id, 'queue:' || q.id) AS key
+    ), unseen AS (
+        -- A look that died has none after it.
+        UPDATE engagement_gaps AS o SET next_look_at = NULL FROM gone AS g
+        WHERE g.action = 'dead' AND g.reason = 'not_ready' AND o.engagement_id = g.key AND o.part = 'transcript' AND o.next_look_at = g.due_at
     )
     INSERT INTO dead_letters AS d (key, engagement_id, cause, error, request_id, times, queue_id, reason, priority, enqueued_at, due_at,
                                    claims, attempts, losses, looks)
@@ -93,7 +97,8 @@ BEGIN
     ON CONFLICT (key) DO UPDATE SET
         cause = excluded.cause, error = excluded.error, request_id = excluded.request_id, times = d.times + excluded.times, last_at = now(),
         queue_id = excluded.queue_id, reason = excluded.reason, priority = excluded.priority, enqueued_at = excluded.enqueued_at,
-        due_at = excluded.due_at, claims = excluded.claims, attempts = excluded.attempts, losses = excluded.losses, looks = excluded.looks;
+        due_at = excluded.due_at, claims = excluded.claims, attempts = excluded.attempts, losses = excluded.losses, looks = excluded.looks,
+        _replayed_for = NULL;
 
     refused := mark_engagements(held, job_ids, engagement_ids, marks, causes, observed);
     RETURN QUERY SELECT h.id, coalesce(t.engagement_id = ANY (refused), false)
@@ -136,6 +141,11 @@ BEGIN
     SELECT array_agg(g.engagement_id) INTO refused
     FROM gone AS g LEFT JOIN engagements AS e ON e.id = g.engagement_id
     WHERE e._observed_at > g.observed_at;
+    IF 'deleted' = ANY (marks) THEN
+        PERFORM drop_looks(ARRAY(
+            SELECT t.engagement_id FROM unnest(job_ids, engagement_ids, marks) AS t(id, engagement_id, mark)
+            WHERE t.id = ANY (held) AND t.mark = 'deleted' AND t.engagement_id <> ALL (coalesce(refused, '{}'))));
+    END IF;
     RETURN coalesce(refused, '{}');
 END $$;
 COMMENT ON FUNCTION mark_engagements IS 'Internal: marks engagements as unreadable or deleted.';

@@ -35,7 +35,9 @@ SELECT g.engagement_id, g.part, g.cause, g.scope, g.since, g.last_delivered_at,
        CASE g.cause
            WHEN 'scope_denied' THEN format('%s cannot be read: the token lacks %s. Grant it; the part then fills in by itself.', g.part, g.scope)
            WHEN 'not_delivered' THEN format('%s was asked for and not in the answer; perhaps the token lacks %s.', g.part, g.scope)
-           WHEN 'not_ready' THEN format('%s is not ready at the source yet.', g.part)
+           WHEN 'not_ready' THEN CASE WHEN g.next_look_at IS NOT NULL
+               THEN format('%s is not ready at the source yet. Next look: %s.', g.part, to_char(g.next_look_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'))
+               ELSE format('%s was not ready at the source, and we look no more. To look again run: engagement-worker enqueue %s', g.part, g.engagement_id) END
            WHEN 'malformed' THEN format('%s came in a form that cannot be read (request %s). Ask the vendor.', g.part, coalesce(g.request_id, 'without id'))
            ELSE g.cause
        END || CASE WHEN g.last_delivered_at IS NOT NULL THEN format(' What is stored is from %s.', to_char(g.last_delivered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')) ELSE '' END AS explanation
@@ -91,12 +93,13 @@ CREATE FUNCTION enrichment_state(engagement_id text)
     SELECT s.state, s.since, e._observed_at, s.attempts, s.cause,
            ARRAY(SELECT g.part FROM engagement_gaps AS g WHERE g.engagement_id = $1 ORDER BY g.part)
     FROM (
-        (SELECT 1 AS rank, CASE WHEN q.leased_by IS NOT NULL AND q.available_at > now() THEN 'running'
+        -- A look of our own at what is not ready does not undo that the engagement arrived.
+        (SELECT CASE WHEN q.reason = 'not_ready' AND q.looks > 0 THEN 4 ELSE 1 END AS rank, CASE WHEN q.leased_by IS NOT NULL AND q.available_at > now() THEN 'running'
                                 WHEN q.available_at > now() THEN 'waiting' ELSE 'queued' END AS state,
                 q.enqueued_at AS since, q.attempts, q.last_error AS cause
          FROM enrichment_queue AS q
          WHERE left(q.engagement_id, 70) = left($1, 70) AND q.engagement_id = $1
-         ORDER BY q.leased_by IS NULL, q.available_at LIMIT 1)
+         ORDER BY 1, q.leased_by IS NULL, q.available_at LIMIT 1)
         UNION ALL
         SELECT 2, 'dead', d.last_at, d.attempts, d.cause FROM dead_letters AS d WHERE d.key = $1
         UNION ALL
@@ -106,7 +109,7 @@ CREATE FUNCTION enrichment_state(engagement_id text)
         SELECT 3, 'done', e._observed_at, NULL, CASE WHEN e._deleted_at IS NOT NULL THEN 'deleted' ELSE e._unreadable_cause END
         FROM engagements AS e WHERE e.id = $1
         UNION ALL
-        SELECT 4, 'unknown', NULL, NULL, NULL
+        SELECT 5, 'unknown', NULL, NULL, NULL
     ) AS s
     LEFT JOIN engagements AS e ON e.id = $1
     ORDER BY s.rank LIMIT 1

@@ -38,6 +38,15 @@ package final class Client: Sendable {
         return reply
     }
 
+    /// Asks for a page of one engagement, which says whether the credential is accepted and has `engagements:read`: a 403
+    /// for an engagement alone may also mean that this one is private. The page itself is thrown away.
+    package func probe(_ credential: Credential, budget: ByteBudget) async -> Reply {
+        guard let reservation = try? await budget.reserve() else { return .transport(.cancelled) }
+        let reply = await send(request("/v2/engagements?limit=1", credential), reservation)
+        reservation.release()
+        return reply
+    }
+
     /// Ends what is running as `.transport(.cancelled)` and closes the connections. Call it once, at the end.
     package func shutdown() async {
         // The only error is a second shutdown.

@@ -8,7 +8,8 @@ struct Diagnosis: Sendable, Equatable {
         /// Documents that are fetched and not yet written.
         var unwritten = 0
         var isPaused = false
-        var hasCredential = true
+        /// Why the credential does not serve.
+        var credentialTrouble: String?
         var apiIsAlive = true
     }
 
@@ -28,8 +29,8 @@ struct Diagnosis: Sendable, Equatable {
         }
         if facts.isPaused {
             self.init(.paused, "paused by a person", .nothing)
-        } else if !facts.hasCredential {
-            self.init(.blocked, "there is no credential", .api)
+        } else if let trouble = facts.credentialTrouble {
+            self.init(.blocked, trouble, .api)
         } else if due == 0 {
             self.init(.healthy, nil, .nothing)
         } else if !facts.apiIsAlive {

@@ -48,6 +48,9 @@ package struct Judge: Sendable {
     /// Webhooks outrun replicas: something that is not found is looked at again this often, uncharged.
     static let notFoundLooks: [Duration] = [.seconds(5), .seconds(30), .seconds(120), .seconds(600)]
 
+    /// How long a refused engagement waits when the API does not tell why.
+    private static let doubt: Duration = .seconds(5)
+
     package init(maxAttempts: Int, backoff: Backoff) {
         self.maxAttempts = maxAttempts
         self.backoff = backoff
@@ -62,8 +65,10 @@ package struct Judge: Sendable {
     ) -> [JobEnd]? {
         switch reply {
         case .document: return nil
-        case .unauthorized: return jobs.map { JobEnd($0, .release, delay: .seconds(30), cause: .credential) }
-        case .forbidden: return jobs.map { JobEnd($0, .dead, cause: .forbidden) }
+        // At once: nothing is claimed until the API takes the credential again.
+        case .unauthorized: return jobs.map { JobEnd($0, .release, cause: .credential) }
+        // Of a single request nobody knows why; what a 403 means is found out by several (``refused(_:isReadable:)``).
+        case .forbidden: return jobs.map { JobEnd($0, .release, delay: Self.doubt, cause: .forbidden) }
         case .notFound, .gone: return notFound(jobs)
         case .rejected: return jobs.map { JobEnd($0, .dead, cause: .rejected) }
         case .rateLimited(let after, _):
@@ -82,6 +87,17 @@ package struct Judge: Sendable {
         // The body waited in vain for our own memory.
         case .transport(.noMemory): return jobs.map { JobEnd($0, .release, delay: .seconds(1), cause: .network) }
         case .transport: return failed(jobs, .network, apiIsAlive: apiIsAlive, atLeast: .zero, using: &generator)
+        }
+    }
+
+    /// The ends of jobs whose engagement is refused whatever is asked for.
+    ///
+    /// - Parameter base: whether the credential can read engagements at all. Then this one is private.
+    func refused(_ jobs: [Job], base: CredentialKeeper.Base) -> [JobEnd] {
+        switch base {
+        case .readable: jobs.map { JobEnd($0, .dead, cause: .private, mark: .unreadable) }
+        case .troubled: jobs.map { JobEnd($0, .release, cause: .credential) }
+        case .unknown: jobs.map { JobEnd($0, .release, delay: Self.doubt, cause: .forbidden) }
         }
     }
 

@@ -1,14 +1,14 @@
 import AskElephant
 
-/// Takes requests from the board, one at a time, and brings back a document or the ends of the jobs.
+/// Takes jobs from the board, one engagement at a time, and brings back a document or the ends of the jobs.
 struct Fetcher: Sendable {
     let board: JobBoard
     let clock: DatabaseClock
     let client: Client
-    let credentials: CredentialSource
+    let credentials: CredentialKeeper
+    let scopes: ScopeBook
     let health: APIHealth
     let judge: Judge
-    let expand: [Expand]
     let budget: ByteBudget
     let log: Log
 
@@ -27,74 +27,128 @@ struct Fetcher: Sendable {
         case settlement(Settlement)
     }
 
+    /// Asks until the answer is whole, as far as the credential reaches.
     func fetch(_ fetch: Fetch) async -> Brought {
-        guard let credential = credentials.credential else {
-            let ends = fetch.jobs.map { JobEnd($0, .release, delay: .seconds(30), cause: .credential) }
-            return .settlement(Settlement(engagementID: fetch.engagementID, ends: ends, error: "no credential"))
-        }
-        // After all waiting, for memory too, and just before sending: this is the observation's time.
-        guard let reservation = try? await budget.reserve(), let observedAt = try? await clock.read() else {
-            // The worker stops, or the database would not tell its time.
-            let isStopping = Task.isCancelled
-            let ends = fetch.jobs.map {
-                JobEnd($0, .release, delay: isStopping ? .zero : .seconds(1), cause: isStopping ? .shutdown : .database)
+        var attempt = Attempt(fetch)
+        guard var plan = await scopes.plan() else { return attempt.released(.shutdown) }
+        while true {
+            var fallback = ScopeFallback(plan.parts, trying: plan.trying)
+            let end = await climb(&fallback, &plan, &attempt)
+            if case .askAgain(let next) = end {
+                plan = next
+                continue
             }
-            return .settlement(Settlement(engagementID: fetch.engagementID, ends: ends))
+            await scopes.conclude(plan, fallback, of: fetch.engagementID)
+            return await brought(end, plan.parts(without: fallback.denials), &attempt)
         }
-        let start = ContinuousClock.now
-        let reply = await client.getEngagement(
-            fetch.engagementID, expand: expand, credential: credential, reservation: reservation)
-        var record = FetchRecord()
-        record.requests = 1
-        record.httpStatus = reply.status
-        record.requestID = reply.requestID
-        record.fetchMilliseconds = Int64((ContinuousClock.now - start) / .milliseconds(1))
-        note(reply, record, fetch)
-        return brought(fetch, reply, observedAt, record)
     }
 
-    private func brought(_ fetch: Fetch, _ reply: Reply, _ observedAt: String, _ record: FetchRecord) -> Brought {
-        if case .document(let document) = reply {
-            return .document(
-                ReadyDocument(
-                    fetch: fetch, document: document, observedAt: observedAt, asked: expand, record: record,
-                    repairs: document.repaired ? ["invalid_utf8"] : []
-                )
-            )
-        }
-        var generator = SystemRandomNumberGenerator()
-        let ends = judge.judge(reply, jobs: fetch.jobs, apiIsAlive: health.isAlive, using: &generator) ?? []
-        return .settlement(
-            Settlement(
-                engagementID: fetch.engagementID, ends: ends, observedAt: observedAt, error: reply.summary,
-                record: record
-            )
-        )
+    private enum End {
+        case delivered
+        case refused(saysPrivate: Bool)
+        case other(Reply)
+        /// It could not even be sent.
+        case notSent(Cause)
+        case askAgain(ScopeBook.Plan)
     }
 
-    private func note(_ reply: Reply, _ record: FetchRecord, _ fetch: Fetch) {
+    /// Sends what the fallback asks for until it ends.
+    private func climb(
+        _ fallback: inout ScopeFallback, _ plan: inout ScopeBook.Plan, _ attempt: inout Attempt
+    ) async -> End {
+        var asked = fallback.first
+        while true {
+            guard let sent = await send(asked, &attempt) else {
+                return .notSent(await attempt.cause(credentials))
+            }
+            let answer = sent.answer
+            switch answer {
+            case .delivered: await scopes.delivered(asked, sent: sent.time)
+            case .forbidden(let hint, _) where fallback.isDoubtful(asked) && !hint.saysPrivateAlone(of: asked):
+                switch await scopes.refused(asked, sent: sent.time, plan) {
+                case .askAgain(let next): return .askAgain(next)
+                case .goOn(let same): plan = same
+                }
+            default: break
+            }
+            switch fallback.next(answer) {
+            case .ask(let next): asked = next
+            case .end(.delivered): return .delivered
+            case .end(.refused(let saysPrivate)): return .refused(saysPrivate: saysPrivate)
+            case .end(.other): return .other(sent.reply)
+            }
+        }
+    }
+
+    private func brought(_ end: End, _ readable: [Expand], _ attempt: inout Attempt) async -> Brought {
+        let jobs = attempt.fetch.jobs
+        switch end {
+        case .delivered: return attempt.document(asked: readable)
+        case .refused(let saysPrivate):
+            let base = saysPrivate ? .readable : await credentials.confirmBase(after: attempt.lastSent)
+            return attempt.settled(judge.refused(jobs, base: base), error: "HTTP 403")
+        case .other(let reply):
+            var generator = SystemRandomNumberGenerator()
+            let ends = judge.judge(reply, jobs: jobs, apiIsAlive: health.isAlive, using: &generator) ?? []
+            return attempt.settled(ends, error: reply.summary)
+        case .notSent(let cause): return attempt.released(cause)
+        case .askAgain: preconditionFailure("asked again by the caller")
+        }
+    }
+
+    // MARK: One request
+
+    private struct Sent {
+        var reply: Reply
+        var time: ContinuousClock.Instant
+        var answer: ScopeFallback.Answer { reply.fallbackAnswer }
+    }
+
+    /// Sends one request; nil when there is no credential, the worker stops, or the database does not tell its time. A
+    /// token that was replaced meanwhile is not the job's matter: the request is repeated with the new one, once.
+    private func send(_ parts: Set<Expand>, _ attempt: inout Attempt) async -> Sent? {
+        for isLast in [false, true] {
+            guard let credential = await credentials.usable else { return nil }
+            // After all waiting, for memory too, and just before sending: this is the observation's time.
+            guard let reservation = try? await budget.reserve(), let observedAt = try? await clock.read() else {
+                return nil
+            }
+            let time = ContinuousClock.now
+            let reply = await client.getEngagement(
+                attempt.fetch.engagementID, expand: Array(parts), credential: credential, reservation: reservation)
+            if case .document = reply {} else { reservation.release() }
+            attempt.note(reply, parts, sent: time, observedAt: observedAt)
+            await note(reply, sent: time, attempt)
+            if case .unauthorized(let problem) = reply,
+                await credentials.refused(credential, requestID: problem.requestID), !isLast
+            { continue }
+            return Sent(reply: reply, time: time)
+        }
+        return nil
+    }
+
+    private func note(_ reply: Reply, sent: ContinuousClock.Instant, _ attempt: Attempt) async {
         switch reply {
-        case .unavailable, .transport, .rateLimited, .contract: break
+        case .rateLimited(let after, _):
+            guard await board.rateLimited(sent: sent, after: after) else { break }
+            let limit = await board.rateLimit
+            log(
+                .warning, .rateLimited, "the API limits the rate: requests are spread",
+                [
+                    .delayMilliseconds: .integer(Int(after / .milliseconds(1))),
+                    .requestsPerSecond: LogValue(limit),
+                ])
+        case .unavailable, .transport, .contract: break
         default: health.succeeded()
         }
         log(
             .debug, .request, "request",
             [
-                .engagementID: .string(fetch.engagementID.rawValue), .httpStatus: LogValue(record.httpStatus),
-                .durationMilliseconds: LogValue(record.fetchMilliseconds), .requestID: LogValue(record.requestID),
+                .engagementID: .string(attempt.fetch.engagementID.rawValue), .httpStatus: LogValue(reply.status),
+                .parts: .strings(attempt.asked.map(\.rawValue)),
+                .durationMilliseconds: .integer(Int((ContinuousClock.now - sent) / .milliseconds(1))),
+                .requestID: LogValue(reply.requestID),
             ]
         )
-    }
-}
-
-extension Reply {
-    /// What came back, in words that hold nothing of the engagement: for `last_error` and `dead_letters.error`.
-    var summary: String? {
-        switch self {
-        case .document: nil
-        case .contract(let violation): "HTTP \(violation.status), \(violation.kind.rawValue)"
-        case .transport(let failure): "\(failure)"
-        default: status.map { "HTTP \($0)" }
-        }
     }
 }

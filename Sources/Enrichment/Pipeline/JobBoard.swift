@@ -13,7 +13,11 @@ actor JobBoard {
     private var outbox = Outbox()
     private var inFlight = 0
     private var beingWritten = 0
-    private var sends = SendRate()
+    private var sends = RecentCount()
+    private var pace = Pace()
+    private var alarm: Task<Void, Never>?
+    /// Nothing is claimed or sent: the credential is refused.
+    private var isHeld = false
     private var isStopping = false
     /// No claim is on its way any more.
     private var isIntakeClosed = false
@@ -32,12 +36,12 @@ actor JobBoard {
     /// Claimed and not yet sent is at most what fills the free senders and what is sent within a second, in each lane.
     func room() async -> [Lane: Int]? {
         while !isStopping {
-            let target = senders.count + max(8, min(400, sends.perSecond()))
+            let target = senders.count + max(8, min(400, sends.perSecond(.now)))
             let room = Dictionary(
                 uniqueKeysWithValues: Lane.inOrder.map { ($0, max(0, min(100, target - window.unsentCount($0)))) }
             )
             let enough = min(target, 100) / 4
-            if window.jobCount < Self.maxJobs, room.values.contains(where: { $0 > enough }) { return room }
+            if !isHeld, window.jobCount < Self.maxJobs, room.values.contains(where: { $0 > enough }) { return room }
             await withCheckedContinuation { claimer = $0 }
         }
         return nil
@@ -45,7 +49,7 @@ actor JobBoard {
 
     func admit(_ jobs: [Job]) {
         for job in jobs {
-            if let text = job.engagementID, let engagement = EngagementID(text), !isStopping {
+            if let text = job.engagementID, let engagement = EngagementID(text), !isStopping, !isHeld {
                 window.admit(job, of: engagement)
             } else {
                 outbox.append(refusal(job))
@@ -67,16 +71,17 @@ actor JobBoard {
 
     var inHand: (inFlight: Int, unwritten: Int) { (inFlight, outbox.count + beingWritten) }
 
-    func requestsPerSecond() -> Double { Double(sends.perSecond()) }
+    func requestsPerSecond() -> Double { Double(sends.perSecond(.now)) }
 
     // MARK: The senders' side
 
     /// The next request; waits for one. Nil once the worker stops.
     func takeNext() async -> Fetch? {
         while !isStopping {
-            if outbox.count + beingWritten + inFlight < maxUnwritten, let fetch = window.takeNext() {
+            if mayTake, let fetch = window.takeNext() {
                 inFlight += 1
-                sends.note()
+                sends.note(.now)
+                pace.sent(.now)
                 wakeClaimer()
                 return fetch
             }
@@ -86,8 +91,20 @@ actor JobBoard {
         return nil
     }
 
+    /// A 429 for a request that was sent then: true if it is news.
+    func rateLimited(sent: ContinuousClock.Instant, after: Duration) -> Bool {
+        pace.limited(sent: sent, after: after, .now)
+    }
+
+    /// The limit that was found, in requests a second.
+    var rateLimit: Double? { pace.limit }
+
+    /// True once after the limit was dropped.
+    func isRateRestored() -> Bool { pace.isRestored(.now) }
+
     func deliver(_ document: ReadyDocument) {
         inFlight -= 1
+        pace.accepted(.now)
         outbox.append(document)
         wakeWriters()
     }
@@ -116,7 +133,7 @@ actor JobBoard {
     func finish(_ count: Int, of engagements: [EngagementID]) {
         beingWritten -= count
         for engagement in engagements { window.finish(engagement) }
-        if isStopping { giveBackWaiting() }
+        if isStopping || isHeld { giveBackWaiting(isStopping ? .shutdown : .credential) }
         wakeSenders()
         wakeClaimer()
         if isStopping { wakeWriters() }
@@ -134,6 +151,22 @@ actor JobBoard {
         beingWritten -= 1
         outbox.append(document)
         wakeWriters()
+    }
+
+    // MARK: Holding
+
+    /// Nothing is claimed or sent until ``resume()``; what no request is out for goes back at once.
+    func hold() {
+        isHeld = true
+        giveBackWaiting(.credential)
+        wakeWriters()
+        wakeFinisher()
+    }
+
+    func resume() {
+        isHeld = false
+        wakeSenders()
+        wakeClaimer()
     }
 
     // MARK: Leases and the end
@@ -155,7 +188,7 @@ actor JobBoard {
         isStopping = true
         stopWaiter?.resume()
         stopWaiter = nil
-        giveBackWaiting()
+        giveBackWaiting(.shutdown)
         for sender in senders { sender.resume() }
         senders = []
         wakeClaimer()
@@ -176,17 +209,35 @@ actor JobBoard {
 
     // MARK: -
 
-    private func giveBackWaiting() {
+    private func giveBackWaiting(_ cause: Cause) {
         for (engagement, jobs) in window.giveBack() {
-            let ends = jobs.map { JobEnd($0, .release, cause: .shutdown) }
+            let ends = jobs.map { JobEnd($0, .release, cause: cause) }
             outbox.append(Settlement(engagementID: engagement, ends: ends, wasInHand: false))
         }
     }
 
     private func refusal(_ job: Job) -> Settlement {
         let isInvalid = job.engagementID.flatMap(EngagementID.init) == nil
-        let end = isInvalid ? JobEnd(job, .dead, cause: .invalidID) : JobEnd(job, .release, cause: .shutdown)
+        let cause: Cause = isStopping ? .shutdown : .credential
+        let end = isInvalid ? JobEnd(job, .dead, cause: .invalidID) : JobEnd(job, .release, cause: cause)
         return Settlement(ends: [end], wasInHand: false)
+    }
+
+    private var mayTake: Bool {
+        guard !isHeld, outbox.count + beingWritten + inFlight < maxUnwritten, !window.isEmpty else { return false }
+        let wait = pace.wait(.now)
+        if wait > .zero { wakeSenders(in: wait) }
+        return wait == .zero
+    }
+
+    /// One alarm at a time wakes the senders that the pace keeps waiting.
+    private func wakeSenders(in wait: Duration) {
+        guard alarm == nil else { return }
+        alarm = Task {
+            try? await Task.sleep(for: wait)
+            alarm = nil
+            wakeSenders()
+        }
     }
 
     private func wakeSenders() {
@@ -214,23 +265,5 @@ actor JobBoard {
     private func wakeClaimer() {
         claimer?.resume()
         claimer = nil
-    }
-}
-
-/// How many requests went out within the last second.
-private struct SendRate {
-    private var times: [ContinuousClock.Instant] = []
-    private var head = 0
-
-    mutating func note() { times.append(.now) }
-
-    mutating func perSecond() -> Int {
-        let start = ContinuousClock.now - .seconds(1)
-        while head < times.count, times[head] < start { head += 1 }
-        if head > 4_096 {
-            times.removeFirst(head)
-            head = 0
-        }
-        return times.count - head
     }
 }

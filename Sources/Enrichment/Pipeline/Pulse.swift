@@ -1,10 +1,12 @@
+import AskElephant
 import Postgres
 
 /// The heartbeat: everything that a runbook's alerts need, every minute, also when idle and while Postgres is away.
 struct Pulse: Sendable {
     let board: JobBoard
     let database: Database
-    let credentials: CredentialSource
+    let credentials: CredentialKeeper
+    let scopes: ScopeBook
     let apiHealth: APIHealth
     let report: Reporter
     let interval: Duration
@@ -22,10 +24,11 @@ struct Pulse: Sendable {
         let inHand = await board.inHand
         let lost = database.health.isLost
         let summary = lost ? nil : try? await QueueSummary.read(on: database.keep)
+        let trouble = await credentials.trouble
         let diagnosis = Diagnosis(
             Diagnosis.Facts(
                 due: summary?.due, oldestDueSeconds: summary?.oldestDueSeconds ?? 0, unwritten: inHand.unwritten,
-                isPaused: summary?.isPaused ?? false, hasCredential: credentials.credential != nil,
+                isPaused: summary?.isPaused ?? false, credentialTrouble: trouble?.reason,
                 apiIsAlive: apiHealth.isAlive
             )
         )
@@ -35,8 +38,8 @@ struct Pulse: Sendable {
             waiting: summary?.waiting, inFlight: inHand.inFlight, done: counts.done, dead: counts.dead,
             lastSuccessSeconds: counts.lastSuccess.map { (ContinuousClock.now - $0) / .seconds(1) },
             requestsPerSecond: await board.requestsPerSecond(),
-            credential: credentials.credential == nil ? .invalid : .ok,
-            db: lost ? .lost : .ok, listen: database.health.isListenLost ? .lost : .ok, partsDenied: []
+            credential: trouble == nil ? .ok : .invalid,
+            db: lost ? .lost : .ok, listen: database.health.isListenLost ? .lost : .ok, partsDenied: await scopes.denied.map(\.rawValue).sorted()
         )
     }
 }

@@ -13,6 +13,7 @@ struct Writer: Sendable {
     let queue: JobQueue
     let store: EngagementStore
     let judge: Judge
+    let scopes: ScopeBook
     let database: Database
     let report: Reporter
 
@@ -33,6 +34,10 @@ struct Writer: Sendable {
             let written = try await persist { () throws(PostgresError) in try await store.ingest(ready, on: session) }
             let milliseconds = Int64((ContinuousClock.now - start) / .milliseconds(1))
             for (ready, written) in zip(ready, written) { await conclude(ready, written, milliseconds) }
+            let stored = zip(ready, written).filter { $1.outcome != .refused && $1.outcome != .leaseLost }
+            await scopes.wrote(
+                arrived: Set(stored.flatMap { ready, written in ready.asked.filter { !written.missing.contains($0.rawValue) } }),
+                withheld: Set(stored.flatMap { $1.withheld }))
         } catch {
             guard case .refused(let refusal) = error else { return }
             guard ready.count > 1 else { return await refused(ready[0], refusal) }

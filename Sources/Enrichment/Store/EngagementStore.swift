@@ -15,6 +15,8 @@ package struct EngagementStore: Sendable {
         /// Why it was refused: an SQLSTATE, `not_an_object` or `other_document`.
         var refusal: String?
         var missing: [String]
+        /// Those of them that the answer left out although they were asked for.
+        var withheld: Set<Expand> = []
         /// Queue rows that hung on it and were no longer ours.
         var lost: Set<Int64>
     }
@@ -64,6 +66,8 @@ package struct EngagementStore: Sendable {
             outcome: outcome,
             refusal: try row.textIfPresent("cause"),
             missing: try row.textIfPresent("missing")?.split(separator: ",").map(String.init) ?? [],
+            withheld: Set(
+                try row.textIfPresent("withheld")?.split(separator: ",").compactMap { Expand(rawValue: String($0)) } ?? []),
             lost: Set(try row.textIfPresent("lost")?.split(separator: ",").compactMap { Int64($0) } ?? [])
         )
     }

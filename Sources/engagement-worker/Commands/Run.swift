@@ -10,7 +10,7 @@ struct Run: AsyncParsableCommand {
         abstract: "Work: claim, fetch and write until told to stop.",
         discussion: """
             SIGTERM or SIGINT: stop claiming, finish what is in hand within the drain timeout, give the rest back, exit 0; \
-            a second one exits now (75). SIGHUP: read the credential again.
+            a second one exits now (75). SIGHUP: read the credential again, try again what it may not read.
             """
     )
 
@@ -40,8 +40,9 @@ struct Run: AsyncParsableCommand {
             try await Setup.within(settings.startTimeout) { try await worker.connect() }
             try await worker.prepare()
             lifecycle.isReady()
-            let dead = await worker.run(once: once)
-            lifecycle.end(once && dead > 0 ? .found : .ok)
+            let ended = await worker.run(once: once)
+            if once, ended.isCredentialRefused { lifecycle.end(.credentialRefused) }
+            lifecycle.end(once && ended.dead > 0 ? .found : .ok)
         } catch {
             lifecycle.end(Failure(error))
         }
@@ -68,7 +69,7 @@ private final class Lifecycle: Sendable {
     func isReady() { state.withLock { $0.isReady = true } }
 
     func handle(_ signal: UnixSignal) {
-        if signal == .sighup { return worker.reloadCredential() }
+        if signal == .sighup { return worker.recheck() }
         let (isReady, stops) = state.withLock { state in
             state.stops += 1
             return (state.isReady, state.stops)

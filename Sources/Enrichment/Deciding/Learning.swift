@@ -1,0 +1,106 @@
+import AskElephant
+
+/// What is known of the parts that a credential may read, and who may send while something new is being learned: pure.
+///
+/// One job learns, the others wait for what it learns. The first request of a credential that never read anything goes
+/// out alone. Later, the first refusal of what was readable until now makes its job the learner; one more job is sent for
+/// comparison, and nothing else until the learner has learned or the comparison was delivered. In the latter case the
+/// refusal was the engagement's own matter (it is private), and everybody goes on: also those who were refused before
+/// the comparison was sent. Requests that were under way at the first refusal prove nothing, whatever order they were
+/// sent in.
+struct Learning {
+    struct Learner: Equatable { fileprivate let number: Int }
+
+    /// What a job that was refused is to do.
+    enum Turn: Equatable {
+        /// Ask again: it was refused for a part that is known to be denied by now.
+        case askAgain
+        /// Find out, for all.
+        case learn(Learner)
+        /// Find out, for itself alone: others read the same parts meanwhile.
+        case goOn
+        /// Somebody finds out.
+        case wait
+    }
+
+    let wanted: Set<Expand>
+    private(set) var denied: Set<Expand> = []
+    /// Something was read with this credential at some time.
+    private(set) var isKnown = false
+    private var learner: Learner?
+    /// Since when a refusal is looked into.
+    private var suspectSince: ContinuousClock.Instant?
+    private var isComparing = false
+    /// Something was delivered whole that was sent then, after a refusal.
+    private var provenAt: ContinuousClock.Instant?
+    private var count = 0
+
+    init(wanted: Set<Expand>) { self.wanted = wanted }
+
+    var allowed: Set<Expand> { wanted.subtracting(denied) }
+    /// Whoever wants to send waits.
+    var isBusy: Bool { learner != nil }
+
+    /// The first request of an unknown credential goes out alone.
+    mutating func begin() -> Learner? {
+        guard !isKnown, !isBusy else { return nil }
+        return makeLearner()
+    }
+
+    /// One job may go ahead for comparison while a refusal is looked into.
+    mutating func beginComparison() -> Learner? {
+        guard suspectSince != nil, !isComparing else { return nil }
+        isComparing = true
+        return learner
+    }
+
+    /// A job that went ahead for comparison with this learner has ended, and told nothing if that one still learns.
+    mutating func endComparison(with learner: Learner) {
+        if self.learner == learner { isComparing = false }
+    }
+
+    /// A request for these parts, sent then, was refused.
+    mutating func refused(
+        _ parts: Set<Expand>, sent: ContinuousClock.Instant, now: ContinuousClock.Instant
+    ) -> Turn {
+        if !parts.isDisjoint(with: denied) { return .askAgain }
+        if let provenAt, provenAt > sent { return .goOn }
+        guard !isBusy else { return .wait }
+        suspectSince = now
+        return .learn(makeLearner())
+    }
+
+    /// A request for these parts, sent then, was delivered.
+    mutating func delivered(_ parts: Set<Expand>, sent: ContinuousClock.Instant) {
+        guard let suspectSince, sent >= suspectSince, parts.isSuperset(of: allowed) else { return }
+        provenAt = sent
+        end()
+    }
+
+    mutating func ended(_ learner: Learner) {
+        if self.learner == learner { end() }
+    }
+
+    mutating func know() { isKnown = true }
+
+    /// What is denied now; true if that is new.
+    mutating func setDenied(_ parts: Set<Expand>) -> Bool {
+        guard parts != denied else { return false }
+        denied = parts
+        provenAt = nil
+        return true
+    }
+
+    private mutating func makeLearner() -> Learner {
+        count += 1
+        let new = Learner(number: count)
+        learner = new
+        return new
+    }
+
+    private mutating func end() {
+        learner = nil
+        suspectSince = nil
+        isComparing = false
+    }
+}

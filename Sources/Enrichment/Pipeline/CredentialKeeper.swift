@@ -1,0 +1,236 @@
+import AskElephant
+import Postgres
+
+/// The credential: whether the API takes it, and what happens while it does not.
+///
+/// While it is refused nothing is claimed and no job is charged. A changed token is tried at once, an unchanged one by
+/// one request of all workers every 30 s. Both with a page of one engagement, which needs no job and tells a refused
+/// token (401) from one without `engagements:read` (403).
+actor CredentialKeeper {
+    enum Trouble: String, Sendable {
+        /// There is none, or none that fits a header.
+        case missing
+        /// 401
+        case refused
+        /// 403 for a page of engagements.
+        case forbidden
+    }
+
+    /// Whether the credential may read engagements at all.
+    enum Base: Sendable { case readable, troubled, unknown }
+
+    private static let lookInterval: Duration = .seconds(1)
+    private static let tryInterval: Duration = .seconds(30)
+
+    private let source: CredentialSource
+    private let store: CredentialStore
+    private let scopes: ScopeBook
+    private let board: JobBoard
+    private let client: Client
+    private let budget: ByteBudget
+    private let health: APIHealth
+    private let log: Log
+    private(set) var trouble: Trouble?
+    private var salt: String?
+    /// The token that Postgres was told of.
+    private var seen: Credential?
+    private var lastTry = ContinuousClock.now - tryInterval
+    private var base: Task<Base, Never>?
+    private var baseSent = ContinuousClock.now
+    /// A command that works once does not wait for another token.
+    private let stopsOnTrouble: Bool
+    /// What Postgres has to be told yet.
+    private var unwritten: CredentialStore.State?
+    /// Changes of our own; a look that was under way meanwhile knows nothing of them.
+    private var epoch = 0
+
+    init(
+        source: CredentialSource, store: CredentialStore, scopes: ScopeBook, board: JobBoard, client: Client,
+        budget: ByteBudget, health: APIHealth, log: Log, stopsOnTrouble: Bool
+    ) {
+        self.source = source
+        self.store = store
+        self.scopes = scopes
+        self.board = board
+        self.client = client
+        self.budget = budget
+        self.health = health
+        self.log = log
+        self.stopsOnTrouble = stopsOnTrouble
+    }
+
+    /// What to send; nil while there is nothing that would be taken.
+    var usable: Credential? { trouble == nil ? source.credential : nil }
+
+    /// Learns what other workers know of the credential; before the first request.
+    func open() async {
+        guard source.credential != nil else { return await enter(.missing) }
+        guard let state = await announce() else { return }
+        await adopt(state)
+    }
+
+    /// A request was answered with 401. True if another token is there by now, which is to be tried.
+    func refused(_ used: Credential, requestID: String?) async -> Bool {
+        source.reload()
+        if let credential = source.credential, credential != used { return trouble == nil }
+        await enter(.refused, requestID: requestID)
+        return false
+    }
+
+    /// Whether engagements can be read at all: asked by one request after that time for all who want to know.
+    func confirmBase(after time: ContinuousClock.Instant) async -> Base {
+        while let running = base {
+            let sent = baseSent
+            let result = await running.value
+            if sent > time { return result }
+            // An old one says nothing of now; whoever comes first asks anew.
+            if baseSent == sent { base = nil }
+        }
+        baseSent = .now
+        let task = Task { await self.askForPage() }
+        base = task
+        let sent = baseSent
+        let result = await task.value
+        if baseSent == sent { base = nil }
+        return result
+    }
+
+    /// Runs until the task is cancelled.
+    func watch() async {
+        while !Task.isCancelled {
+            await look()
+            if await board.isRateRestored() { log(.notice, .rateRestored, "the API's limit is not met any more") }
+            do { try await Task.sleep(for: Self.lookInterval) } catch { return }
+        }
+    }
+
+    // MARK: -
+
+    private func look() async {
+        source.reload()
+        let credential = source.credential
+        guard let credential else { return await enter(.missing) }
+        if credential != seen {
+            // The database may be away; the API need not wait for it.
+            if await announce() == nil, seen != nil { return }
+            if trouble != nil { return await tryAgain() }
+        }
+        if let unwritten { await judge(unwritten) }
+        let before = epoch
+        guard let look = await scopes.look() else {
+            if trouble != nil, .now - lastTry >= Self.tryInterval { await tryAgain() }
+            return
+        }
+        guard before == epoch, unwritten == nil else { return }
+        let isOurs = look.fingerprint == fingerprint(credential)
+        if isOurs { await adopt(look.state) }
+        if trouble != nil {
+            if !isOurs ? .now - lastTry >= Self.tryInterval : await mayTry(credential) { await tryAgain() }
+            return
+        }
+        if look.isFillable { _ = try? await store.refill() }
+        if look.isReleasing { _ = try? await store.releaseDead() }
+        if await board.isEmpty, let part = await scopes.dueParts.first { _ = try? await store.queueProbe(part) }
+    }
+
+    /// Tells Postgres of the token; the state that is known of it, nil when Postgres is away.
+    private func announce() async -> CredentialStore.State? {
+        guard let credential = source.credential else { return nil }
+        if salt == nil { salt = try? await store.salt() }
+        guard let fingerprint = fingerprint(credential), let state = try? await store.see(fingerprint) else {
+            return nil
+        }
+        seen = credential
+        return state
+    }
+
+    /// What another worker found out about the same token.
+    private func adopt(_ state: CredentialStore.State) async {
+        switch state {
+        // A command that works once finds out for itself.
+        case .refused: if !stopsOnTrouble { await enter(.refused, isNews: false) }
+        case .forbidden: if !stopsOnTrouble { await enter(.forbidden, isNews: false) }
+        case .ok:
+            await scopes.know()
+            await leave()
+        case .unknown: if trouble == nil, await scopes.isKnown { await judge(.ok) }
+        }
+    }
+
+    private func mayTry(_ credential: Credential) async -> Bool {
+        guard let fingerprint = fingerprint(credential) else { return false }
+        return (try? await store.mayTry(fingerprint)) ?? false
+    }
+
+    private func tryAgain() async {
+        guard await askForPage() == .readable else { return }
+        await judge(await scopes.isKnown ? .ok : .unknown)
+        await leave()
+    }
+
+    private func askForPage() async -> Base {
+        guard let credential = source.credential else { return .troubled }
+        lastTry = .now
+        let reply = await client.probe(credential, budget: budget)
+        switch reply {
+        case .document:
+            health.succeeded()
+            return .readable
+        case .unauthorized: await enter(.refused, requestID: reply.requestID)
+        case .forbidden: await enter(.forbidden, requestID: reply.requestID)
+        default: return .unknown
+        }
+        return .troubled
+    }
+
+    private func enter(_ new: Trouble, requestID: String? = nil, isNews: Bool = true) async {
+        guard trouble != new else { return }
+        trouble = new
+        epoch += 1
+        log(
+            .error, .credentialInvalid, "the API does not take the credential: jobs wait, uncharged",
+            [.cause: .string(new.rawValue), .requestID: LogValue(requestID), .hint: .string(new.hint)])
+        if stopsOnTrouble { await board.stop() } else { await board.hold() }
+        guard isNews else { return }
+        switch new {
+        case .missing: break
+        case .refused: await judge(.refused)
+        case .forbidden: await judge(.forbidden)
+        }
+    }
+
+    private func leave() async {
+        guard trouble != nil else { return }
+        trouble = nil
+        epoch += 1
+        log(.notice, .credentialRestored, "the API takes the credential again")
+        await board.resume()
+    }
+
+    private func judge(_ state: CredentialStore.State) async {
+        unwritten = state
+        guard let seen, let fingerprint = fingerprint(seen) else { return }
+        if (try? await store.judge(state, of: fingerprint)) != nil, unwritten == state { unwritten = nil }
+    }
+
+    private func fingerprint(_ credential: Credential) -> String? { salt.map(credential.fingerprint) }
+}
+
+extension CredentialKeeper.Trouble {
+    var hint: String {
+        switch self {
+        case .missing: "put a token into ASKELEPHANT_TOKEN_FILE or ASKELEPHANT_TOKEN"
+        case .refused: "put a valid token into ASKELEPHANT_TOKEN_FILE: it is read again within a second"
+        case .forbidden: "grant engagements:read to the credential, or put another token into ASKELEPHANT_TOKEN_FILE"
+        }
+    }
+
+    /// For the heartbeat's `why`.
+    var reason: String {
+        switch self {
+        case .missing: "there is no credential"
+        case .refused: "the API refuses the credential"
+        case .forbidden: "the credential lacks engagements:read"
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import AskElephant
+import Postgres
+import SQLText
+
+/// What all workers know about one named credential: its state, the parts that it may not read, what is to be filled.
+package struct CredentialStore: Sendable {
+    /// How many jobs a slice of refills or released dead letters queues, and how many may wait already.
+    private static let slice: Int64 = 1_000
+
+    package enum State: String, Sendable {
+        /// Nothing was read with it yet.
+        case unknown
+        case ok
+        /// 401
+        case refused
+        /// It lacks `engagements:read`.
+        case forbidden
+    }
+
+    /// One look at what other workers and people changed.
+    struct Look: Sendable {
+        var state: State
+        var fingerprint: String?
+        var denied: Set<Expand>
+        /// Denied parts whose time to be tried again has come.
+        var due: Set<Expand>
+        /// Parts that answers left out since they last arrived.
+        var withheld: Set<Expand>
+        var isFillable: Bool
+        var isReleasing: Bool
+    }
+
+    let name: String
+    let wanted: [Expand]
+    let session: Session
+
+    /// The key for ``Credential/fingerprint(key:)``.
+    func salt() async throws(PostgresError) -> String {
+        guard let row = try await session.query(Statements.credentialOpen, [.text(name)]).first else {
+            throw .unexpectedResult(column: "salt")
+        }
+        return try row.text("salt")
+    }
+
+    /// Tells that a worker has this token now; the state that is known of it.
+    func see(_ fingerprint: String) async throws(PostgresError) -> State {
+        let rows = try await session.query(Statements.credentialSee, [.text(name), .text(fingerprint)])
+        return try rows.first?.text("state").asState ?? .unknown
+    }
+
+    func judge(_ state: State, of fingerprint: String) async throws(PostgresError) {
+        _ = try await session.query(
+            Statements.credentialJudge, [.text(name), .text(fingerprint), .text(state.rawValue)])
+    }
+
+    /// Leave to try a refused token again: for one of all workers every 30 s.
+    func mayTry(_ fingerprint: String) async throws(PostgresError) -> Bool {
+        try await !session.query(Statements.credentialTry, [.text(name), .text(fingerprint)]).isEmpty
+    }
+
+    func look() async throws(PostgresError) -> Look {
+        guard let row = try await session.query(Statements.scopeLook, [.text(name), parts]).first else {
+            throw .unexpectedResult(column: "state")
+        }
+        return Look(
+            state: try row.text("state").asState,
+            fingerprint: try row.textIfPresent("fingerprint"),
+            denied: try row.textIfPresent("denied").asParts,
+            due: try row.textIfPresent("due").asParts,
+            withheld: try row.textIfPresent("withheld").asParts,
+            isFillable: try row.boolean("fillable"),
+            isReleasing: try row.boolean("releasing")
+        )
+    }
+
+    /// Records denials; those that were not denied before.
+    func deny(
+        _ denials: [ScopeFallback.Denial], evidence: EngagementID
+    ) async throws(PostgresError) -> Set<Expand> {
+        let rows = try await session.query(
+            Statements.scopeDeny,
+            [
+                .text(name), .texts(denials.map(\.part.rawValue)), .texts(denials.map(\.requestID)),
+                .text(evidence.rawValue),
+            ]
+        )
+        var new: Set<Expand> = []
+        for row in rows where try row.boolean("is_new") { new.formUnion(Optional(try row.text("part")).asParts) }
+        return new
+    }
+
+    /// Leave to try a denied part: for whoever asks first once its time has come.
+    func takeProbe(_ part: Expand) async throws(PostgresError) -> Bool {
+        try await flag(Statements.scopeProbe, "taken", part)
+    }
+
+    func probeAgain(_ part: Expand) async throws(PostgresError) {
+        _ = try await session.query(Statements.scopeProbeAgain, [.text(name), .text(part.rawValue)])
+    }
+
+    /// Makes every denied part due to be tried, and a refused token too.
+    func recheck() async throws(PostgresError) {
+        _ = try await session.query(Statements.scopeRecheck, [.text(name)])
+    }
+
+    func queueProbe(_ part: Expand) async throws(PostgresError) -> Bool {
+        try await flag(Statements.scopeProbeQueue, "queued", part)
+    }
+
+    /// Tells that a part arrived; true once after it had been missing.
+    func grant(_ part: Expand) async throws(PostgresError) -> Bool {
+        try await flag(Statements.scopeGrant, "granted", part)
+    }
+
+    func refill() async throws(PostgresError) -> Int {
+        let rows = try await session.query(Statements.scopeRefill, [.text(name), parts, .bigint(Self.slice)])
+        return Int(try rows.first?.integer("n") ?? 0)
+    }
+
+    func releaseDead() async throws(PostgresError) -> Int {
+        let rows = try await session.query(Statements.deadRelease, [.text(name), .bigint(Self.slice)])
+        return Int(try rows.first?.integer("n") ?? 0)
+    }
+
+    private var parts: Parameter { .texts(wanted.map(\.rawValue)) }
+
+    private func flag(_ statement: Statement, _ column: StaticString, _ part: Expand) async throws(PostgresError) -> Bool {
+        try await session.query(statement, [.text(name), .text(part.rawValue)]).first?.boolean(column) ?? false
+    }
+}
+
+extension String {
+    fileprivate var asState: CredentialStore.State { CredentialStore.State(rawValue: self) ?? .unknown }
+}
+
+extension String? {
+    /// A comma list; names that this binary does not know are left out.
+    fileprivate var asParts: Set<Expand> { Set((self ?? "").split(separator: ",").compactMap { Expand(rawValue: String($0)) }) }
+}

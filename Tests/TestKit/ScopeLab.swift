@@ -1,0 +1,87 @@
+import AskElephant
+package import Enrichment
+import Postgres
+package import Simulator
+import Synchronization
+
+/// A database, a simulator and a token, for tests about what the token may read.
+package struct ScopeLab: Sendable {
+    package static let everything: Set<String> = [
+        "engagements:read", "engagements:private:read", "companies:read", "contacts:read", "users:read",
+    ]
+    package static let token = "sk-apik_lab.secret"
+
+    package let database: TestDatabase
+    package let simulator: Simulator
+    package let file = TokenFile(ScopeLab.token)
+
+    package var world: World { simulator.world }
+
+    /// Runs the test with a token that lacks these scopes.
+    package static func run(
+        without missing: Set<String> = [], switches: Switches = Switches(), seed: UInt64 = .random(in: 1...1_000_000),
+        _ test: (ScopeLab) async throws -> Void
+    ) async throws {
+        print("seed \(seed)")
+        try await withTestDatabase { database in
+            var settings = SimulatorSettings()
+            settings.transcriptBytes = 50...100
+            settings.children = 1...2
+            settings.unfinishedPercent = 0
+            let simulator = Simulator(seed: seed, settings: settings, switches: switches)
+            simulator.world.setToken(token, scopes: everything.subtracting(missing))
+            try await simulator.start()
+            let lab = ScopeLab(database: database, simulator: simulator)
+            do {
+                try await test(lab)
+            } catch {
+                await simulator.stop()
+                throw error
+            }
+            await simulator.stop()
+        }
+    }
+
+    package func worker(_ change: (inout Worker.Configuration) -> Void = { _ in }) async throws -> TestWorker {
+        try await TestWorker(
+            database, simulator, credentials: CredentialSource { [file] in Secret(file.token) }, change: change)
+    }
+
+    /// The ids of engagements by number.
+    package func ids(_ numbers: Range<Int>) -> [String] { numbers.map { world.id($0) } }
+
+    package func insert(_ ids: [String], priority: Int = 0) async throws {
+        let rows = ids.map { "('\($0)', \(priority))" }.joined(separator: ",")
+        try await database.run("INSERT INTO enrichment_queue (engagement_id, priority) VALUES \(rows)")
+    }
+
+    /// Waits until nothing is due or in hand.
+    package func drained(within limit: Duration = .seconds(60)) async throws {
+        try await database.wait(
+            for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL OR available_at <= now()", toBe: "0",
+            within: limit)
+    }
+
+    /// Every gap of a permission as "part cause", with how many there are.
+    package func gaps() async throws -> [String: Int] {
+        let rows = try await database.run(
+            "SELECT part || ' ' || cause AS gap, count(*)::text AS n FROM engagement_gaps WHERE cause <> 'not_ready' GROUP BY 1")
+        var gaps: [String: Int] = [:]
+        for row in rows { gaps[try row.text("gap")] = Int(try row.text("n")) }
+        return gaps
+    }
+
+    /// How many requests were refused.
+    package func refusals(_ status: Int = 403) -> Int { world.requests.count { $0.status == status } }
+}
+
+/// What a token file holds, in memory.
+package final class TokenFile: Sendable {
+    private let content: Mutex<String>
+    package init(_ token: String) { content = Mutex(token) }
+
+    package var token: String {
+        get { content.withLock(\.self) }
+        set { content.withLock { $0 = newValue } }
+    }
+}
