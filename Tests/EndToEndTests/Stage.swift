@@ -16,6 +16,7 @@ final class Stage: Sendable {
 
     private init(seed: UInt64, settings: SimulatorSettings) async throws {
         database = try await TestDatabase()
+        try await database.knowCredential()
         simulator = Simulator(seed: seed, settings: settings)
         try await simulator.start()
     }

@@ -44,7 +44,8 @@ package struct ScopeLab: Sendable {
 
     package func worker(_ change: (inout Worker.Configuration) -> Void = { _ in }) async throws -> TestWorker {
         try await TestWorker(
-            database, simulator, credentials: CredentialSource { [file] in Secret(file.token) }, change: change)
+            database, simulator, credentials: CredentialSource { [file] in Secret(file.token) }, isNewCredential: true,
+            change: change)
     }
 
     /// The ids of engagements by number.

@@ -10,9 +10,11 @@ package final class TestWorker: Sendable {
     private let running: Task<Worker.Ended, Never>
 
     /// Prepares and starts the worker; ready when this returns.
+    ///
+    /// - Parameter isNewCredential: nothing was ever read with it, so the first request goes out alone.
     package init(
         _ database: TestDatabase, _ simulator: Simulator, token: String = Simulator.demoToken,
-        credentials: CredentialSource? = nil, once: Bool = false,
+        credentials: CredentialSource? = nil, isNewCredential: Bool = false, once: Bool = false,
         change: (inout Worker.Configuration) -> Void = { _ in }
     ) async throws {
         let baseURL = try BaseURL(simulator.baseURL)
@@ -23,6 +25,7 @@ package final class TestWorker: Sendable {
         configuration.database.writers = 2
         change(&configuration)
         configuration.client.concurrency = configuration.concurrency
+        if !isNewCredential { try await database.knowCredential() }
         let log = RecordedLog()
         let worker = Worker(configuration, credentials: credentials ?? CredentialSource { Secret(token) }, log: log.log)
         try await worker.prepare()
@@ -38,6 +41,13 @@ package final class TestWorker: Sendable {
     package func stop() async throws -> Int {
         worker.stop()
         return await running.value.dead
+    }
+}
+
+extension TestDatabase {
+    /// As if something had been read with the credential before.
+    package func knowCredential() async throws {
+        try await run("INSERT INTO credentials (name, state) VALUES ('default', 'ok') ON CONFLICT DO NOTHING")
     }
 }
 

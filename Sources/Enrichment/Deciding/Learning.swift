@@ -7,7 +7,7 @@ import AskElephant
 /// comparison, and nothing else until the learner has learned or the comparison was delivered. In the latter case the
 /// refusal was the engagement's own matter (it is private), and everybody goes on: also those who were refused before
 /// the comparison was sent. Requests that were under way at the first refusal prove nothing, whatever order they were
-/// sent in.
+/// sent in. A learner whose request hangs does not stop the others for long: after five seconds another one learns.
 struct Learning {
     struct Learner: Equatable { fileprivate let number: Int }
 
@@ -23,11 +23,14 @@ struct Learning {
         case wait
     }
 
+    private static let patience: Duration = .seconds(5)
+
     let wanted: Set<Expand>
     private(set) var denied: Set<Expand> = []
     /// Something was read with this credential at some time.
     private(set) var isKnown = false
     private var learner: Learner?
+    private var learnerSince: ContinuousClock.Instant?
     /// Since when a refusal is looked into.
     private var suspectSince: ContinuousClock.Instant?
     private var isComparing = false
@@ -39,12 +42,14 @@ struct Learning {
 
     var allowed: Set<Expand> { wanted.subtracting(denied) }
     /// Whoever wants to send waits.
-    var isBusy: Bool { learner != nil }
+    func isBusy(_ now: ContinuousClock.Instant) -> Bool {
+        learner != nil && learnerSince.map { now - $0 < Self.patience } ?? false
+    }
 
-    /// The first request of an unknown credential goes out alone.
-    mutating func begin() -> Learner? {
-        guard !isKnown, !isBusy else { return nil }
-        return makeLearner()
+    /// The first request of an unknown credential goes out alone, and so does one after a learner that hangs.
+    mutating func begin(_ now: ContinuousClock.Instant) -> Learner? {
+        guard !isBusy(now), learner != nil || !isKnown else { return nil }
+        return makeLearner(now)
     }
 
     /// One job may go ahead for comparison while a refusal is looked into.
@@ -65,9 +70,9 @@ struct Learning {
     ) -> Turn {
         if !parts.isDisjoint(with: denied) { return .askAgain }
         if let provenAt, provenAt > sent { return .goOn }
-        guard !isBusy else { return .wait }
+        guard !isBusy(now) else { return .wait }
         suspectSince = now
-        return .learn(makeLearner())
+        return .learn(makeLearner(now))
     }
 
     /// A request for these parts, sent then, was delivered.
@@ -91,8 +96,10 @@ struct Learning {
         return true
     }
 
-    private mutating func makeLearner() -> Learner {
+    private mutating func makeLearner(_ now: ContinuousClock.Instant) -> Learner {
         count += 1
+        learnerSince = now
+        isComparing = false
         let new = Learner(number: count)
         learner = new
         return new

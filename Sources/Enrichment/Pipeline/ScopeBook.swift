@@ -61,12 +61,12 @@ actor ScopeBook {
     /// What to ask for; waits while somebody learns. Nil once the worker stops.
     func plan() async -> Plan? {
         while !isStopping {
-            if learning.isBusy {
+            if learning.isBusy(.now) {
                 if let learner = learning.beginComparison() { return Plan(parts: learning.allowed, compared: learner) }
                 await change()
                 continue
             }
-            let learner = learning.begin()
+            let learner = learning.begin(.now)
             if learner == nil, let part = due.first(where: learning.denied.contains) {
                 due.remove(part)
                 if (try? await store.takeProbe(part)) == true { return Plan(parts: learning.allowed, trying: part) }
@@ -105,9 +105,9 @@ actor ScopeBook {
     }
 
     func delivered(_ parts: Set<Expand>, sent: ContinuousClock.Instant) {
-        let wasBusy = learning.isBusy
+        let wasBusy = learning.isBusy(.now)
         learning.delivered(parts, sent: sent)
-        if wasBusy && !learning.isBusy { wake() }
+        if wasBusy { wake() }
     }
 
     /// A job has ended its requests: what it found counts for all.
@@ -150,6 +150,8 @@ actor ScopeBook {
     @discardableResult
     func look() async -> CredentialStore.Look? {
         await writeDenials()
+        // For those who wait for a learner that hangs.
+        wake()
         let before = epoch
         guard let look = try? await store.look() else { return nil }
         guard before == epoch, unwritten.isEmpty else { return look }
