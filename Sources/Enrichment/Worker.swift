@@ -12,6 +12,8 @@ package final class Worker: Sendable {
         package var pollInterval: Duration = .seconds(1)
         package var expand: [Expand] = Expand.allCases
         package var credentialName = "default"
+        /// Forgets stored content of parts that the credential may not read any more.
+        package var purgesOnScopeLoss = false
         package var maxAttempts = 8
         package var backoff = Backoff()
         package var memoryBudget = 64 << 20
@@ -35,6 +37,7 @@ package final class Worker: Sendable {
     private let board: JobBoard
     private let bell = Bell()
     private let apiHealth = APIHealth()
+    private let store: CredentialStore
     private let scopes: ScopeBook
     private let budget: ByteBudget
     private let database: Database
@@ -51,7 +54,7 @@ package final class Worker: Sendable {
         board = JobBoard(concurrency: configuration.concurrency)
         database = Database(configuration.database, bootID: bootID, log: self.log)
         budget = ByteBudget(total: configuration.memoryBudget, largestBody: configuration.client.maxBodyBytes)
-        let store = CredentialStore(
+        store = CredentialStore(
             name: configuration.credentialName, wanted: configuration.expand, session: database.keep)
         scopes = ScopeBook(store: store, log: self.log)
         report = Reporter(log: self.log, bootID: bootID, keepsEnded: keepsEnded)
@@ -235,11 +238,8 @@ package final class Worker: Sendable {
 
     private func credentialKeeper(_ client: Client, isOneShot: Bool) -> CredentialKeeper {
         CredentialKeeper(
-            source: credentials,
-            store: CredentialStore(
-                name: configuration.credentialName, wanted: configuration.expand, session: database.keep),
-            scopes: scopes, board: board, client: client, budget: budget, health: apiHealth, log: log,
-            stopsOnTrouble: isOneShot
+            source: credentials, store: store, scopes: scopes, board: board, client: client, budget: budget,
+            health: apiHealth, log: log, stopsOnTrouble: isOneShot
         )
     }
 
@@ -258,8 +258,10 @@ package final class Worker: Sendable {
             report: report,
             interval: configuration.heartbeatInterval, log: log
         )
-        return Task {
+        let purger = configuration.purgesOnScopeLoss ? PartPurger(store: store) : nil
+        return Task { [scopes] in
             await withTaskGroup(of: Void.self) { group in
+                if let purger { group.addTask { await purger.run(scopes) } }
                 group.addTask { await keeper.extendLeases() }
                 group.addTask { await keeper.watchOthers() }
                 group.addTask { await keeper.keepUp() }

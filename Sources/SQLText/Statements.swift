@@ -44,6 +44,7 @@ package enum Statements {
         name: "scope_probe_again", embedded: PackageResources.scope_probe_again_sql)
     package static let scopeProbeQueue = Statement(
         name: "scope_probe_queue", embedded: PackageResources.scope_probe_queue_sql)
+    package static let scopePurge = Statement(name: "scope_purge", embedded: PackageResources.scope_purge_sql)
     package static let scopeRecheck = Statement(name: "scope_recheck", embedded: PackageResources.scope_recheck_sql)
     package static let scopeRefill = Statement(name: "scope_refill", embedded: PackageResources.scope_refill_sql)
     package static let stateShow = Statement(name: "state_show", embedded: PackageResources.state_show_sql)
@@ -63,7 +64,7 @@ package enum Statements {
         deadReplay, deadShow, demoContacts, demoEngagements, demoItems, demoLinks, demoMissing, engagementIngest,
         engagementShow, jobClaim, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, mediaExpire,
         migrationsApplied, queueSummary, scopeDeny, scopeGrant, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue,
-        scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers,
-        workerIdle, workerLeave, workerRegister, workersGone,
+        scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess,
+        statusWorkers, workerIdle, workerLeave, workerRegister, workersGone,
     ]
 }

@@ -201,3 +201,65 @@ BEGIN
     RETURN n;
 END $$;
 COMMENT ON FUNCTION release_dead IS 'Internal: queues dead letters that a new token may read.';
+
+-- For --on-scope-loss purge: forgets what is stored of a part that may not be read any more. A slice of the engagements after the
+-- given id, in id order; the last one's id, NULL when none is left.
+CREATE FUNCTION purge_part(lost text, after text, most bigint) RETURNS text
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+DECLARE
+    slice text[];
+    holders text[];
+BEGIN
+    SELECT array_agg(e.id) INTO slice
+    FROM (SELECT i.id FROM engagements AS i WHERE i.id > after ORDER BY i.id LIMIT most) AS e;
+    IF slice IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM lock_engagements(slice);
+    UPDATE engagements AS e
+    SET _parts = e._parts - lost, _changed_at = now(),
+        owner_user_id = CASE WHEN lost = 'owner' AND NOT e._raw ? 'owner_user_id' THEN NULL ELSE e.owner_user_id END
+    WHERE e.id = ANY (slice) AND e._parts ? lost;
+    GET DIAGNOSTICS most = ROW_COUNT;
+    IF most > 0 THEN
+        SELECT array_agg(e.id) INTO holders FROM engagements AS e WHERE e.id = ANY (slice) AND NOT e._parts ? lost;
+        INSERT INTO engagement_gaps AS g (engagement_id, part, cause, scope, _occurred_at)
+        SELECT e.id, lost, 'scope_denied', part_scope(lost), coalesce(e.start_at, e.engagement_at, e.created_at)
+        FROM engagements AS e WHERE e.id = ANY (holders) AND e._deleted_at IS NULL ORDER BY e.id
+        ON CONFLICT (engagement_id, part) DO UPDATE SET last_delivered_at = NULL WHERE g.last_delivered_at IS NOT NULL;
+        PERFORM purge_children(lost, holders);
+    END IF;
+    RETURN slice[cardinality(slice)];
+END $$;
+COMMENT ON FUNCTION purge_part IS 'Internal: forgets a part of a slice of engagements.';
+
+CREATE FUNCTION purge_children(lost text, holders text[]) RETURNS void
+    LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    orphans text[];
+BEGIN
+    CASE lost
+    WHEN 'contacts' THEN
+        WITH gone AS (DELETE FROM engagement_contacts AS l WHERE l.engagement_id = ANY (holders) RETURNING l.contact_id)
+        SELECT array_agg(DISTINCT contact_id) INTO orphans FROM gone;
+        DELETE FROM contacts AS c WHERE c.id = ANY (orphans) AND NOT EXISTS (SELECT FROM engagement_contacts AS l WHERE l.contact_id = c.id);
+        DELETE FROM crm_associations AS a WHERE a.subject_type = 'contact' AND a.subject_id = ANY (orphans)
+            AND NOT EXISTS (SELECT FROM contacts AS c WHERE c.id = a.subject_id);
+    WHEN 'companies' THEN
+        WITH gone AS (DELETE FROM engagement_companies AS l WHERE l.engagement_id = ANY (holders) RETURNING l.company_id)
+        SELECT array_agg(DISTINCT company_id) INTO orphans FROM gone;
+        DELETE FROM companies AS c WHERE c.id = ANY (orphans) AND NOT EXISTS (SELECT FROM engagement_companies AS l WHERE l.company_id = c.id);
+        DELETE FROM crm_associations AS a WHERE a.subject_type = 'company' AND a.subject_id = ANY (orphans)
+            AND NOT EXISTS (SELECT FROM companies AS c WHERE c.id = a.subject_id);
+    WHEN 'tags' THEN
+        DELETE FROM engagement_tags AS l WHERE l.engagement_id = ANY (holders);
+        DELETE FROM tags AS t WHERE NOT EXISTS (SELECT FROM engagement_tags AS l WHERE l.tag_id = t.id);
+    WHEN 'owner' THEN
+        DELETE FROM users AS u WHERE NOT EXISTS (SELECT FROM engagements AS e WHERE e._parts ? 'owner' AND e.owner_user_id = u.id);
+    WHEN 'action_items' THEN DELETE FROM engagement_action_items AS i WHERE i.engagement_id = ANY (holders);
+    WHEN 'signals' THEN DELETE FROM engagement_signals AS i WHERE i.engagement_id = ANY (holders);
+    WHEN 'transcript' THEN DELETE FROM engagement_transcripts AS t WHERE t.engagement_id = ANY (holders);
+    WHEN 'media_url' THEN DELETE FROM engagement_media AS m WHERE m.engagement_id = ANY (holders);
+    END CASE;
+END $$;
+COMMENT ON FUNCTION purge_children IS 'Internal: forgets what engagements hold of a part, and what no engagement holds any more.';

@@ -34,6 +34,8 @@ actor CredentialKeeper {
     private var salt: String?
     /// The token that Postgres was told of.
     private var seen: Credential?
+    /// The token that the API refused last.
+    private var tried: Credential?
     private var lastTry = ContinuousClock.now - tryInterval
     private var base: Task<Base, Never>?
     private var baseSent = ContinuousClock.now
@@ -73,6 +75,7 @@ actor CredentialKeeper {
     func refused(_ used: Credential, requestID: String?) async -> Bool {
         source.reload()
         if let credential = source.credential, credential != used { return trouble == nil }
+        tried = used
         await enter(.refused, requestID: requestID)
         return false
     }
@@ -110,11 +113,9 @@ actor CredentialKeeper {
         source.reload()
         let credential = source.credential
         guard let credential else { return await enter(.missing) }
-        if credential != seen {
-            // The database may be away; the API need not wait for it.
-            if await announce() == nil, seen != nil { return }
-            if trouble != nil { return await tryAgain() }
-        }
+        // The database may be away; the API need not wait for it.
+        if credential != seen { _ = await announce() }
+        if trouble != nil, credential != tried { return await tryAgain() }
         if let unwritten { await judge(unwritten) }
         let before = epoch
         guard let look = await scopes.look() else {
@@ -171,6 +172,7 @@ actor CredentialKeeper {
     private func askForPage() async -> Base {
         guard let credential = source.credential else { return .troubled }
         lastTry = .now
+        tried = credential
         let reply = await client.probe(credential, budget: budget)
         switch reply {
         case .document:

@@ -34,6 +34,8 @@ actor ScopeBook {
     /// Denials that Postgres has not taken yet.
     private var unwritten: [(denials: [ScopeFallback.Denial], evidence: EngagementID)] = []
     private var isWriting = false
+    /// Parts that arrived, of which Postgres was not told yet.
+    private var arrived: Set<Expand> = []
     /// Changes of our own; a look that was under way meanwhile knows nothing of them.
     private var epoch = 0
     private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -150,11 +152,12 @@ actor ScopeBook {
     @discardableResult
     func look() async -> CredentialStore.Look? {
         await writeDenials()
+        for part in arrived { await grant(part) }
         // For those who wait for a learner that hangs.
         wake()
         let before = epoch
         guard let look = try? await store.look() else { return nil }
-        guard before == epoch, unwritten.isEmpty else { return look }
+        guard before == epoch, unwritten.isEmpty, arrived.isEmpty else { return look }
         if learning.setDenied(look.denied.intersection(store.wanted)) { wake() }
         due = look.due
         withheld.formUnion(look.withheld)
@@ -170,7 +173,8 @@ actor ScopeBook {
     // MARK: -
 
     private func grant(_ part: Expand) async {
-        guard (try? await store.grant(part)) == true else { return }
+        arrived.insert(part)
+        guard let isNew = try? await store.grant(part), arrived.remove(part) != nil, isNew else { return }
         log(
             .notice, .scopeGranted, "a part can be read that was missing: engagements that lack it are fetched again",
             [.part: .string(part.rawValue), .scope: LogValue(part.scope?.rawValue)])

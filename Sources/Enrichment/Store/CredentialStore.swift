@@ -122,6 +122,12 @@ package struct CredentialStore: Sendable {
         return Int(try rows.first?.integer("n") ?? 0)
     }
 
+    /// Forgets a part of the engagements after this id, a slice of them; the last one's id, nil when none is left.
+    func purge(_ part: Expand, after id: String) async throws(PostgresError) -> String? {
+        try await session.query(Statements.scopePurge, [.text(part.rawValue), .text(id), .bigint(Self.slice)])
+            .first?.textIfPresent("last")
+    }
+
     private var parts: Parameter { .texts(wanted.map(\.rawValue)) }
 
     private func flag(_ statement: Statement, _ column: StaticString, _ part: Expand) async throws(PostgresError) -> Bool {
