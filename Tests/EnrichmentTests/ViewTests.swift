@@ -19,8 +19,8 @@ struct ViewTests {
                 INSERT INTO engagement_gaps (engagement_id, part, cause, scope, last_delivered_at, request_id) VALUES
                     ('ngmt_gaps', 'contacts', 'scope_denied', 'contacts:read', NULL, NULL),
                     ('ngmt_gaps', 'owner', 'not_delivered', 'users:read', '2026-01-05 10:30Z', NULL),
-                    ('ngmt_gaps', 'transcript', 'not_ready', 'engagements:read', NULL, NULL),
-                    ('ngmt_gaps', 'tags', 'malformed', 'engagements:read', NULL, 'rid_9')
+                    ('ngmt_gaps', 'transcript', 'not_ready', NULL, NULL, NULL),
+                    ('ngmt_gaps', 'tags', 'malformed', NULL, NULL, 'rid_9')
                 """)
             try await test(database)
         }
@@ -57,7 +57,7 @@ struct ViewTests {
             #expect(
                 gaps == [
                     "contacts cannot be read: the token lacks contacts:read. Grant it; the part then fills in by itself.",
-                    "owner was asked for and not in the answer; perhaps the token lacks users:read."
+                    "owner was asked for and not in the answer; perhaps the token lacks users:read. Once answers bring it, it fills in by itself."
                         + " What is stored is from 2026-01-05 10:30 UTC.",
                     "tags came in a form that cannot be read (request rid_9). Ask the vendor.",
                     "transcript was not ready at the source, and we look no more."

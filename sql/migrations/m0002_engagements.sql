@@ -243,7 +243,7 @@ CREATE INDEX engagement_gaps_denied ON engagement_gaps (part, _occurred_at DESC 
 CREATE INDEX engagement_gaps_not_delivered ON engagement_gaps (part, since DESC) WHERE cause = 'not_delivered' AND _queued_at IS NULL;
 COMMENT ON TABLE engagement_gaps IS 'One row for each wanted part that the newest answer did not deliver; none when the engagement is whole.';
 COMMENT ON COLUMN engagement_gaps.cause IS 'scope_denied, not_delivered, not_ready or malformed.';
-COMMENT ON COLUMN engagement_gaps.scope IS 'The scope to ask for.';
+COMMENT ON COLUMN engagement_gaps.scope IS 'The scope to ask for; NULL: no page names one for this part.';
 COMMENT ON COLUMN engagement_gaps.last_delivered_at IS 'The stored content of the part is from then; NULL: it was never delivered.';
 COMMENT ON COLUMN engagement_gaps.next_look_at IS 'When it is looked at again; NULL: given up, or waiting for the scope.';
 COMMENT ON COLUMN engagement_gaps._occurred_at IS 'When the engagement took place: the newest are filled first.';

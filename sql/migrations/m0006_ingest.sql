@@ -45,9 +45,9 @@ $$;
 COMMENT ON FUNCTION final_looks IS 'Internal: looks since the final status, this one too; NULL when this answer is the first with it.';
 
 CREATE FUNCTION part_scope(part text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE part WHEN 'companies' THEN 'companies:read' WHEN 'contacts' THEN 'contacts:read' WHEN 'owner' THEN 'users:read' ELSE 'engagements:read' END
+    SELECT CASE part WHEN 'companies' THEN 'companies:read' WHEN 'contacts' THEN 'contacts:read' WHEN 'owner' THEN 'users:read' END
 $$;
-COMMENT ON FUNCTION part_scope IS 'Internal: the scope that a part needs.';
+COMMENT ON FUNCTION part_scope IS 'Internal: the scope that a part needs besides engagements:read, as far as any page names one.';
 
 -- Orders all writers of an engagement, also the first ones: a row lock locks nothing while there is no row.
 -- Always called before any row of engagements is touched, and in one order, so writers cannot deadlock here.

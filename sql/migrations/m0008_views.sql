@@ -33,8 +33,11 @@ COMMENT ON VIEW engagement_crm_links IS 'Open CRM links of an engagement: its ow
 CREATE VIEW missing_parts AS
 SELECT g.engagement_id, g.part, g.cause, g.scope, g.since, g.last_delivered_at,
        CASE g.cause
-           WHEN 'scope_denied' THEN format('%s cannot be read: the token lacks %s. Grant it; the part then fills in by itself.', g.part, g.scope)
-           WHEN 'not_delivered' THEN format('%s was asked for and not in the answer; perhaps the token lacks %s.', g.part, g.scope)
+           WHEN 'scope_denied' THEN CASE WHEN g.scope IS NOT NULL
+               THEN format('%s cannot be read: the token lacks %s. Grant it; the part then fills in by itself.', g.part, g.scope)
+               ELSE format('%s cannot be read with this token, and no page of the API names the scope. Ask AskElephant (engagement-worker scopes shows the request); the part then fills in by itself.', g.part) END
+           WHEN 'not_delivered' THEN format('%s was asked for and not in the answer', g.part)
+               || CASE WHEN g.scope IS NOT NULL THEN format('; perhaps the token lacks %s. Once answers bring it, it fills in by itself.', g.scope) ELSE '.' END
            WHEN 'not_ready' THEN CASE WHEN g.next_look_at IS NOT NULL
                THEN format('%s is not ready at the source yet. Next look: %s.', g.part, to_char(g.next_look_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'))
                ELSE format('%s was not ready at the source, and we look no more. To look again run: engagement-worker enqueue %s', g.part, g.engagement_id) END
