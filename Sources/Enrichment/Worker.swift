@@ -55,7 +55,7 @@ package final class Worker: Sendable {
         database = Database(configuration.database, bootID: bootID, log: self.log)
         budget = ByteBudget(total: configuration.memoryBudget, largestBody: configuration.client.maxBodyBytes)
         store = CredentialStore(
-            name: configuration.credentialName, wanted: configuration.expand, session: database.keep)
+            name: configuration.credentialName, wanted: configuration.expand, session: database.scopes)
         scopes = ScopeBook(store: store, log: self.log)
         report = Reporter(log: self.log, bootID: bootID, keepsEnded: keepsEnded)
     }

@@ -137,6 +137,8 @@ BEGIN
         RETURNING e.id
     ), cleared AS (
         DELETE FROM dead_letters AS d USING gone WHERE d.key = gone.engagement_id
+    ), filled AS (
+        DELETE FROM engagement_gaps AS g USING tombstone WHERE g.engagement_id = tombstone.id
     )
     SELECT array_agg(g.engagement_id) INTO refused
     FROM gone AS g LEFT JOIN engagements AS e ON e.id = g.engagement_id

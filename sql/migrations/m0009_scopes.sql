@@ -26,6 +26,7 @@ BEGIN
         state = CASE WHEN known.state IN ('refused', 'forbidden') THEN 'unknown' ELSE known.state END
     WHERE c.name = credential;
     IF known.fingerprint IS NOT NULL THEN
+        PERFORM FROM scope_denials AS d WHERE d.credential_name = credential ORDER BY d.part FOR UPDATE;
         UPDATE scope_denials AS d SET next_probe_at = now() WHERE d.credential_name = credential;
         FOREACH asked_again IN ARRAY ARRAY['private', 'not_found'] LOOP
             SELECT * INTO letter FROM dead_letters AS d WHERE d.cause = asked_again AND d.engagement_id IS NOT NULL
@@ -45,31 +46,34 @@ CREATE FUNCTION queued(engagement text) RETURNS boolean LANGUAGE sql STABLE SET 
 $$;
 COMMENT ON FUNCTION queued IS 'Internal: whether the engagement is in the queue.';
 
--- The engagement was refused with these parts and delivered without them: true for each that was readable until now.
+-- The engagement was refused with these parts and delivered without them: true for each that was readable until now. Each is
+-- tried again after 15 min, then after 1 h, 6 h, and every 24 h.
 CREATE FUNCTION deny_parts(credential text, denied text[], refused_requests text[], evidence text) RETURNS TABLE (part text, is_new boolean)
     LANGUAGE sql SET search_path FROM CURRENT AS $$
     INSERT INTO scope_denials AS d (credential_name, part, scope, request_id, evidence_id, next_probe_at)
     SELECT credential, t.part, part_scope(t.part), t.request_id, evidence, now() + jittered('15 minutes')
     FROM unnest(denied, refused_requests) AS t(part, request_id) ORDER BY t.part
     ON CONFLICT (credential_name, part) DO UPDATE SET
-        request_id = excluded.request_id, evidence_id = excluded.evidence_id, last_seen_at = now()
+        request_id = excluded.request_id, evidence_id = excluded.evidence_id, last_seen_at = now(),
+        next_probe_at = now() + jittered(CASE d._probes WHEN 0 THEN interval '15 minutes' WHEN 1 THEN interval '1 hour'
+                                         WHEN 2 THEN interval '6 hours' ELSE interval '24 hours' END)
     RETURNING d.part, d.xmax = 0
 $$;
 COMMENT ON FUNCTION deny_parts IS 'Internal: records parts that a credential may not read.';
 
--- One job of all workers may try the part once its time has come: true for whoever asks first. Until the next time it is
--- 1 h, 6 h, then 24 h.
+-- One job of all workers may try the part once its time has come: true for whoever asks first. If that worker dies, another
+-- tries in two minutes. A row that a person holds is passed over.
 CREATE FUNCTION take_probe(credential text, denied_part text) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    UPDATE scope_denials AS d
-    SET _probes = d._probes + 1,
-        next_probe_at = now() + jittered(CASE d._probes WHEN 0 THEN interval '1 hour' WHEN 1 THEN interval '6 hours' ELSE interval '24 hours' END)
-    WHERE d.credential_name = credential AND d.part = denied_part AND d.next_probe_at <= now();
+    UPDATE scope_denials AS d SET _probes = d._probes + 1, next_probe_at = now() + interval '2 minutes'
+    FROM (SELECT o.credential_name, o.part FROM scope_denials AS o
+          WHERE o.credential_name = credential AND o.part = denied_part AND o.next_probe_at <= now() FOR UPDATE SKIP LOCKED) AS mine
+    WHERE d.credential_name = mine.credential_name AND d.part = mine.part;
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION take_probe IS 'Internal: leave to try a denied part again.';
 
--- The part arrived: true if it had been denied, or if answers had left it out since it last was.
+-- The part arrived: true if it had been denied, or if answers had left it out since it last arrived anew.
 CREATE FUNCTION grant_part(credential text, arrived text) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     was_denied boolean;
@@ -80,6 +84,9 @@ BEGIN
         SELECT FROM engagement_gaps AS g
         WHERE g.part = arrived AND g.cause = 'not_delivered' AND g._queued_at IS NULL AND g.since > coalesce(
             (SELECT s.granted_at FROM scope_grants AS s WHERE s.credential_name = credential AND s.part = arrived), '-infinity'))
+       -- Where answers have it and have it not by turns, that is the engagements' own matter: seldom is enough.
+       AND NOT EXISTS (SELECT FROM scope_grants AS s WHERE s.credential_name = credential AND s.part = arrived
+                       AND s.granted_at > now() - interval '15 minutes')
     THEN
         INSERT INTO scope_grants AS s (credential_name, part, granted_at) VALUES (credential, arrived, clock_timestamp())
         ON CONFLICT (credential_name, part) DO UPDATE SET granted_at = excluded.granted_at;
@@ -122,31 +129,38 @@ BEGIN
     IF chosen IS NULL THEN
         RETURN 0;
     END IF;
-    -- Whoever writes a gap at this moment settles it otherwise.
+    -- Whoever writes a gap at this moment settles it otherwise. What is gone or hidden is noted and not fetched.
     WITH ours AS MATERIALIZED (
         SELECT g.engagement_id, g.part FROM engagement_gaps AS g
-        WHERE g.engagement_id = ANY (chosen) AND g.part = ANY (parts) AND g.cause IN ('scope_denied', 'not_delivered')
-        ORDER BY g.engagement_id, g.part FOR UPDATE SKIP LOCKED
+        WHERE g.engagement_id = ANY (chosen) AND g.part = ANY (parts) AND g._queued_at IS NULL
+          AND (g.cause = 'scope_denied' OR g.cause = 'not_delivered' AND g.since < (
+               SELECT s.granted_at FROM scope_grants AS s WHERE s.credential_name = credential AND s.part = g.part))
+          AND NOT EXISTS (SELECT FROM scope_denials AS d WHERE d.credential_name = credential AND d.part = g.part)
+        ORDER BY g.engagement_id, g.part FOR UPDATE OF g SKIP LOCKED
     ), noted AS (
         UPDATE engagement_gaps AS g SET _queued_at = now() FROM ours
         WHERE g.engagement_id = ours.engagement_id AND g.part = ours.part
         RETURNING g.engagement_id, g._occurred_at
     )
     INSERT INTO enrichment_queue (engagement_id, reason, priority)
-    SELECT r.engagement_id, 'refill', -1 FROM noted AS r GROUP BY r.engagement_id ORDER BY max(r._occurred_at) DESC NULLS LAST;
+    SELECT r.engagement_id, 'refill', -1 FROM noted AS r
+    JOIN engagements AS e ON e.id = r.engagement_id AND e._deleted_at IS NULL AND e._unreadable_since IS NULL
+    GROUP BY r.engagement_id ORDER BY max(r._occurred_at) DESC NULLS LAST;
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
 END $$;
 COMMENT ON FUNCTION refill IS 'Internal: queues engagements whose gaps can be filled.';
 
+-- A backfill of a person's does not count: only what these functions queued.
 CREATE FUNCTION background_is_full(most bigint) RETURNS boolean
     LANGUAGE sql STABLE SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off AS $$
     SELECT count(*) >= most FROM (
         SELECT FROM enrichment_queue AS q
         WHERE (CASE WHEN q.priority > 0 THEN 1 WHEN q.priority < 0 THEN -1 ELSE 0 END) = -1 AND q.available_at <= now()
+          AND q.reason IN ('refill', 'credential_changed')
         LIMIT most) AS due
 $$;
-COMMENT ON FUNCTION background_is_full IS 'Internal: whether so many background jobs are due.';
+COMMENT ON FUNCTION background_is_full IS 'Internal: whether so many refills are due already.';
 
 -- A part is due to be tried again and no job is there to carry it: one engagement that lacks it is queued, unless one is
 -- already. Any of the newest hundred: the very newest may have become private, and would tell nothing for ever.
@@ -191,10 +205,11 @@ BEGIN
         ORDER BY d.last_at LIMIT most FOR UPDATE SKIP LOCKED
     ), noted AS (
         UPDATE dead_letters AS d SET _replayed_for = '' FROM chosen WHERE d.key = chosen.key
+    ), added AS (
+        INSERT INTO enrichment_queue (engagement_id, reason, priority, looks)
+        SELECT c.key, 'credential_changed', -1, 4 FROM chosen AS c WHERE NOT queued(c.key)
     )
-    INSERT INTO enrichment_queue (engagement_id, reason, priority, looks)
-    SELECT key, 'credential_changed', -1, 4 FROM chosen WHERE NOT queued(key);
-    GET DIAGNOSTICS n = ROW_COUNT;
+    SELECT count(*) INTO n FROM chosen;
     IF n = 0 THEN
         UPDATE credentials AS c SET _releasing = '{}' WHERE c.name = credential;
     END IF;
@@ -203,14 +218,18 @@ END $$;
 COMMENT ON FUNCTION release_dead IS 'Internal: queues dead letters that a new token may read.';
 
 -- For --on-scope-loss purge: forgets what is stored of a part that may not be read any more. A slice of the engagements after the
--- given id, in id order; the last one's id, NULL when none is left.
-CREATE FUNCTION purge_part(lost text, after text, most bigint) RETURNS text
+-- given id, in id order; the last one's id, NULL when none is left or the part is denied no more.
+CREATE FUNCTION purge_part(credential text, lost text, after text, most bigint) RETURNS text
     LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 DECLARE
     slice text[];
     holders text[];
 BEGIN
-    SELECT array_agg(e.id) INTO slice
+    PERFORM FROM scope_denials AS d WHERE d.credential_name = credential AND d.part = lost FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    SELECT array_agg(e.id ORDER BY e.id) INTO slice
     FROM (SELECT i.id FROM engagements AS i WHERE i.id > after ORDER BY i.id LIMIT most) AS e;
     IF slice IS NULL THEN
         RETURN NULL;
@@ -252,10 +271,11 @@ BEGIN
         DELETE FROM crm_associations AS a WHERE a.subject_type = 'company' AND a.subject_id = ANY (orphans)
             AND NOT EXISTS (SELECT FROM companies AS c WHERE c.id = a.subject_id);
     WHEN 'tags' THEN
-        DELETE FROM engagement_tags AS l WHERE l.engagement_id = ANY (holders);
-        DELETE FROM tags AS t WHERE NOT EXISTS (SELECT FROM engagement_tags AS l WHERE l.tag_id = t.id);
-    WHEN 'owner' THEN
-        DELETE FROM users AS u WHERE NOT EXISTS (SELECT FROM engagements AS e WHERE e._parts ? 'owner' AND e.owner_user_id = u.id);
+        WITH gone AS (DELETE FROM engagement_tags AS l WHERE l.engagement_id = ANY (holders) RETURNING l.tag_id)
+        SELECT array_agg(DISTINCT tag_id) INTO orphans FROM gone;
+        DELETE FROM tags AS t WHERE t.id = ANY (orphans) AND NOT EXISTS (SELECT FROM engagement_tags AS l WHERE l.tag_id = t.id);
+    -- Users come with this part alone: they go at once, whoever else they own.
+    WHEN 'owner' THEN DELETE FROM users;
     WHEN 'action_items' THEN DELETE FROM engagement_action_items AS i WHERE i.engagement_id = ANY (holders);
     WHEN 'signals' THEN DELETE FROM engagement_signals AS i WHERE i.engagement_id = ANY (holders);
     WHEN 'transcript' THEN DELETE FROM engagement_transcripts AS t WHERE t.engagement_id = ANY (holders);
@@ -263,3 +283,13 @@ BEGIN
     END CASE;
 END $$;
 COMMENT ON FUNCTION purge_children IS 'Internal: forgets what engagements hold of a part, and what no engagement holds any more.';
+
+-- A person says that something was granted: all denied parts are due, a refused token is, and gaps that a refill did not fill.
+CREATE FUNCTION recheck_scopes(credential text) RETURNS SETOF text LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE credentials AS c SET next_probe_at = now() WHERE c.name = credential AND c.state IN ('refused', 'forbidden');
+    PERFORM FROM scope_denials AS d WHERE d.credential_name = credential ORDER BY d.part FOR UPDATE;
+    UPDATE engagement_gaps AS g SET _queued_at = NULL WHERE g.cause = 'not_delivered' AND g._queued_at IS NOT NULL;
+    RETURN QUERY UPDATE scope_denials AS d SET next_probe_at = now() WHERE d.credential_name = credential RETURNING d.part;
+END $$;
+COMMENT ON FUNCTION recheck_scopes IS 'Internal: makes everything due that the credential might read by now.';

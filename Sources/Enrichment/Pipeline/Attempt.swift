@@ -5,6 +5,8 @@ struct Attempt: Sendable {
     let fetch: Fetch
     private(set) var asked: [Expand] = []
     private(set) var lastSent = ContinuousClock.now
+    /// It waited for others, who all go on at the same time.
+    var hasWaited = false
     private var record = FetchRecord()
     private var observedAt: String?
     /// The last answer that was a document, with the time of its observation.
@@ -12,6 +14,8 @@ struct Attempt: Sendable {
     private let start = ContinuousClock.now
 
     init(_ fetch: Fetch) { self.fetch = fetch }
+
+    var hasAsked: Bool { record.requests > 0 }
 
     mutating func note(_ reply: Reply, _ parts: Set<Expand>, sent: ContinuousClock.Instant, observedAt: String) {
         asked = Expand.allCases.filter(parts.contains)

@@ -31,11 +31,14 @@ actor CredentialKeeper {
     private let health: APIHealth
     private let log: Log
     private(set) var trouble: Trouble?
+    private var wasMissing = false
     private var salt: String?
     /// The token that Postgres was told of.
     private var seen: Credential?
     /// The token that the API refused last.
     private var tried: Credential?
+    /// A token that was served again after it had been refused.
+    private var acquitted: Credential?
     private var lastTry = ContinuousClock.now - tryInterval
     private var base: Task<Base, Never>?
     private var baseSent = ContinuousClock.now
@@ -71,13 +74,25 @@ actor CredentialKeeper {
         await adopt(state)
     }
 
-    /// A request was answered with 401. True if another token is there by now, which is to be tried.
-    func refused(_ used: Credential, requestID: String?) async -> Bool {
+    /// What a 401 means.
+    enum Refusal: Sendable {
+        /// Another token is there by now: try that.
+        case isReplaced
+        /// Nothing can be read at all.
+        case isRefused
+        /// Others are served: this one engagement is answered so.
+        case isItsOwn
+    }
+
+    /// A request was answered with 401.
+    func refused(_ used: Credential, requestID: String?) async -> Refusal {
         source.reload()
-        if let credential = source.credential, credential != used { return trouble == nil }
+        if let credential = source.credential, credential != used { return trouble == nil ? .isReplaced : .isRefused }
+        // It was refused before and then served again, unchanged: this time ask whether it is the token.
+        if trouble == nil, used == acquitted, await confirmBase(after: .now) == .readable { return .isItsOwn }
         tried = used
         await enter(.refused, requestID: requestID)
-        return false
+        return .isRefused
     }
 
     /// Whether engagements can be read at all: asked by one request after that time for all who want to know.
@@ -112,7 +127,13 @@ actor CredentialKeeper {
     private func look() async {
         source.reload()
         let credential = source.credential
-        guard let credential else { return await enter(.missing) }
+        guard let credential else {
+            // A file that is being written may be empty for a moment.
+            if wasMissing { await enter(.missing) }
+            wasMissing = true
+            return
+        }
+        wasMissing = false
         // The database may be away; the API need not wait for it.
         if credential != seen { _ = await announce() }
         if trouble != nil, credential != tried { return await tryAgain() }
@@ -129,7 +150,7 @@ actor CredentialKeeper {
             if !isOurs ? .now - lastTry >= Self.tryInterval : await mayTry(credential) { await tryAgain() }
             return
         }
-        if look.isFillable { _ = try? await store.refill() }
+        if look.isFillable, await !scopes.hasUnwritten { _ = try? await store.refill() }
         if look.isReleasing { _ = try? await store.releaseDead() }
         if await board.isEmpty, let part = await scopes.dueParts.first { _ = try? await store.queueProbe(part) }
     }
@@ -148,14 +169,20 @@ actor CredentialKeeper {
     /// What another worker found out about the same token.
     private func adopt(_ state: CredentialStore.State) async {
         switch state {
-        // A command that works once finds out for itself.
-        case .refused: if !stopsOnTrouble { await enter(.refused, isNews: false) }
-        case .forbidden: if !stopsOnTrouble { await enter(.forbidden, isNews: false) }
+        case .refused: await adopt(Trouble.refused)
+        case .forbidden: await adopt(Trouble.forbidden)
         case .ok:
             await scopes.know()
             await leave()
         case .unknown: if trouble == nil, await scopes.isKnown { await judge(.ok) }
         }
+    }
+
+    private func adopt(_ new: Trouble) async {
+        // A command that works once finds out for itself.
+        guard !stopsOnTrouble else { return }
+        tried = seen
+        await enter(new, isNews: false)
     }
 
     private func mayTry(_ credential: Credential) async -> Bool {
@@ -164,7 +191,9 @@ actor CredentialKeeper {
     }
 
     private func tryAgain() async {
+        let isUnchanged = source.credential == tried
         guard await askForPage() == .readable else { return }
+        if isUnchanged { acquitted = tried }
         await judge(await scopes.isKnown ? .ok : .unknown)
         await leave()
     }
@@ -174,6 +203,8 @@ actor CredentialKeeper {
         lastTry = .now
         tried = credential
         let reply = await client.probe(credential, budget: budget)
+        // It says nothing of a token that came meanwhile.
+        guard credential == source.credential else { return .unknown }
         switch reply {
         case .document:
             health.succeeded()
@@ -186,13 +217,15 @@ actor CredentialKeeper {
     }
 
     private func enter(_ new: Trouble, requestID: String? = nil, isNews: Bool = true) async {
-        guard trouble != new else { return }
-        trouble = new
-        epoch += 1
-        log(
-            .error, .credentialInvalid, "the API does not take the credential: jobs wait, uncharged",
-            [.cause: .string(new.rawValue), .requestID: LogValue(requestID), .hint: .string(new.hint)])
-        if stopsOnTrouble { await board.stop() } else { await board.hold() }
+        if trouble != new {
+            trouble = new
+            epoch += 1
+            log(
+                .error, .credentialInvalid, "the API does not take the credential: jobs wait, uncharged",
+                [.cause: .string(new.rawValue), .requestID: LogValue(requestID), .hint: .string(new.hint)])
+            await board.hold()
+            if stopsOnTrouble { await board.stop() }
+        }
         guard isNews else { return }
         switch new {
         case .missing: break

@@ -31,6 +31,7 @@ struct Fetcher: Sendable {
     func fetch(_ fetch: Fetch) async -> Brought {
         var attempt = Attempt(fetch)
         guard var plan = await scopes.plan() else { return attempt.released(.shutdown) }
+        attempt.hasWaited = plan.hasWaited
         while true {
             var fallback = ScopeFallback(plan.parts, trying: plan.trying)
             let end = await climb(&fallback, &plan, &attempt)
@@ -57,10 +58,14 @@ struct Fetcher: Sendable {
         _ fallback: inout ScopeFallback, _ plan: inout ScopeBook.Plan, _ attempt: inout Attempt
     ) async -> End {
         var asked = fallback.first
+        var first: Credential?
         while true {
             guard let sent = await send(asked, &attempt) else {
                 return .notSent(await attempt.cause(credentials))
             }
+            // What one token may not read says nothing of another: from the beginning with the new one.
+            if let first, first != sent.credential { return .askAgain(plan) }
+            first = sent.credential
             let answer = sent.answer
             switch answer {
             case .delivered: await scopes.delivered(asked, sent: sent.time)
@@ -101,6 +106,7 @@ struct Fetcher: Sendable {
     private struct Sent {
         var reply: Reply
         var time: ContinuousClock.Instant
+        var credential: Credential
         var answer: ScopeFallback.Answer { reply.fallbackAnswer }
     }
 
@@ -108,21 +114,25 @@ struct Fetcher: Sendable {
     /// token that was replaced meanwhile is not the job's matter: the request is repeated with the new one, once.
     private func send(_ parts: Set<Expand>, _ attempt: inout Attempt) async -> Sent? {
         for isLast in [false, true] {
-            guard let credential = await credentials.usable else { return nil }
+            if attempt.hasAsked || attempt.hasWaited { await board.paced() }
             // After all waiting, for memory too, and just before sending: this is the observation's time.
-            guard let reservation = try? await budget.reserve(), let observedAt = try? await clock.read() else {
-                return nil
-            }
+            guard let reservation = try? await budget.reserve(), let observedAt = try? await clock.read(),
+                let credential = await credentials.usable
+            else { return nil }
             let time = ContinuousClock.now
-            let reply = await client.getEngagement(
+            var reply = await client.getEngagement(
                 attempt.fetch.engagementID, expand: Array(parts), credential: credential, reservation: reservation)
             if case .document = reply {} else { reservation.release() }
             attempt.note(reply, parts, sent: time, observedAt: observedAt)
             await note(reply, sent: time, attempt)
-            if case .unauthorized(let problem) = reply,
-                await credentials.refused(credential, requestID: problem.requestID), !isLast
-            { continue }
-            return Sent(reply: reply, time: time)
+            if case .unauthorized(let problem) = reply {
+                switch await credentials.refused(credential, requestID: problem.requestID) {
+                case .isReplaced: if !isLast { continue }
+                case .isItsOwn: reply = .rejected(status: 401, problem)
+                case .isRefused: break
+                }
+            }
+            return Sent(reply: reply, time: time, credential: credential)
         }
         return nil
     }

@@ -102,6 +102,15 @@ actor JobBoard {
     /// True once after the limit was dropped.
     func isRateRestored() -> Bool { pace.isRestored(.now) }
 
+    /// Waits for the turn of a request that is not the first of its job.
+    func paced() async {
+        while case let wait = pace.wait(.now), wait > .zero, !isStopping {
+            guard (try? await Task.sleep(for: wait)) != nil else { return }
+        }
+        pace.sent(.now)
+        sends.note(.now)
+    }
+
     func deliver(_ document: ReadyDocument) {
         inFlight -= 1
         pace.accepted(.now)
@@ -133,7 +142,7 @@ actor JobBoard {
     func finish(_ count: Int, of engagements: [EngagementID]) {
         beingWritten -= count
         for engagement in engagements { window.finish(engagement) }
-        if isStopping || isHeld { giveBackWaiting(isStopping ? .shutdown : .credential) }
+        if isStopping || isHeld { giveBackWaiting(isHeld ? .credential : .shutdown) }
         wakeSenders()
         wakeClaimer()
         if isStopping { wakeWriters() }
@@ -188,7 +197,7 @@ actor JobBoard {
         isStopping = true
         stopWaiter?.resume()
         stopWaiter = nil
-        giveBackWaiting(.shutdown)
+        giveBackWaiting(isHeld ? .credential : .shutdown)
         for sender in senders { sender.resume() }
         senders = []
         wakeClaimer()
@@ -218,7 +227,7 @@ actor JobBoard {
 
     private func refusal(_ job: Job) -> Settlement {
         let isInvalid = job.engagementID.flatMap(EngagementID.init) == nil
-        let cause: Cause = isStopping ? .shutdown : .credential
+        let cause: Cause = isHeld ? .credential : .shutdown
         let end = isInvalid ? JobEnd(job, .dead, cause: .invalidID) : JobEnd(job, .release, cause: cause)
         return Settlement(ends: [end], wasInHand: false)
     }

@@ -8,6 +8,8 @@ actor ScopeBook {
         var parts: Set<Expand>
         /// A denied part that this job tries again along with them.
         var trying: Expand?
+        /// It waited for others, who all go on at the same time.
+        var hasWaited = false
         fileprivate var learner: Learning.Learner?
         /// It was sent for comparison with this one.
         fileprivate var compared: Learning.Learner?
@@ -48,6 +50,8 @@ actor ScopeBook {
     }
 
     var denied: Set<Expand> { learning.denied }
+    /// Postgres does not know all that was learned.
+    var hasUnwritten: Bool { !unwritten.isEmpty }
     var isKnown: Bool { learning.isKnown }
 
     /// Something was read with this credential before.
@@ -62,10 +66,12 @@ actor ScopeBook {
 
     /// What to ask for; waits while somebody learns. Nil once the worker stops.
     func plan() async -> Plan? {
+        var hasWaited = false
         while !isStopping {
             if learning.isBusy(.now) {
                 if let learner = learning.beginComparison() { return Plan(parts: learning.allowed, compared: learner) }
                 await change()
+                hasWaited = true
                 continue
             }
             let learner = learning.begin(.now)
@@ -74,7 +80,7 @@ actor ScopeBook {
                 if (try? await store.takeProbe(part)) == true { return Plan(parts: learning.allowed, trying: part) }
                 continue
             }
-            return Plan(parts: learning.allowed, learner: learner)
+            return Plan(parts: learning.allowed, hasWaited: hasWaited, learner: learner)
         }
         return nil
     }
@@ -82,7 +88,8 @@ actor ScopeBook {
     /// A request was refused that asked for nothing but what was readable until now.
     func refused(_ parts: Set<Expand>, sent: ContinuousClock.Instant, _ plan: Plan) async -> Turn {
         if plan.learner != nil { return .goOn(plan) }
-        while !isStopping {
+        // At a stop, too: the learner comes to an end, and what it learns spares the others their own search.
+        while !Task.isCancelled {
             switch learning.refused(parts, sent: sent, now: .now) {
             case .askAgain:
                 // What was tried along with it is not answered.
@@ -151,10 +158,10 @@ actor ScopeBook {
     /// Reads what other workers and people changed; nil when the database does not say.
     @discardableResult
     func look() async -> CredentialStore.Look? {
-        await writeDenials()
-        for part in arrived { await grant(part) }
         // For those who wait for a learner that hangs.
         wake()
+        await writeDenials()
+        for part in arrived { await grant(part) }
         let before = epoch
         guard let look = try? await store.look() else { return nil }
         guard before == epoch, unwritten.isEmpty, arrived.isEmpty else { return look }

@@ -1,6 +1,7 @@
 import AskElephant
 import Postgres
 import SQLText
+import Synchronization
 
 /// What all workers know about one named credential: its state, the parts that it may not read, what is to be filled.
 package struct CredentialStore: Sendable {
@@ -32,7 +33,13 @@ package struct CredentialStore: Sendable {
 
     let name: String
     let wanted: [Expand]
-    let session: Session
+    private let session: Patient
+
+    init(name: String, wanted: [Expand], session: Session) {
+        self.name = name
+        self.wanted = wanted
+        self.session = Patient(session)
+    }
 
     /// The key for ``Credential/fingerprint(key:)``.
     func salt() async throws(PostgresError) -> String {
@@ -124,7 +131,9 @@ package struct CredentialStore: Sendable {
 
     /// Forgets a part of the engagements after this id, a slice of them; the last one's id, nil when none is left.
     func purge(_ part: Expand, after id: String) async throws(PostgresError) -> String? {
-        try await session.query(Statements.scopePurge, [.text(part.rawValue), .text(id), .bigint(Self.slice)])
+        try await session.query(
+            Statements.scopePurge, [.text(name), .text(part.rawValue), .text(id), .bigint(Self.slice)]
+        )
             .first?.textIfPresent("last")
     }
 
@@ -132,6 +141,40 @@ package struct CredentialStore: Sendable {
 
     private func flag(_ statement: Statement, _ column: StaticString, _ part: Expand) async throws(PostgresError) -> Bool {
         try await session.query(statement, [.text(name), .text(part.rawValue)]).first?.boolean(column) ?? false
+    }
+}
+
+/// A session that is not waited for without end: while the database is away there are other things to do.
+///
+/// A statement that was given up may still run; all of these may.
+private final class Patient: Sendable {
+    private static let patience: Duration = .seconds(5)
+
+    private let session: Session
+    /// One waits already: no more are lined up behind it.
+    private let isStuck = Atomic(false)
+
+    init(_ session: Session) { self.session = session }
+
+    func query(_ statement: Statement, _ parameters: [Parameter]) async throws(PostgresError) -> [Row] {
+        guard !isStuck.load(ordering: .relaxed) else { throw .deadline(statement: statement.name) }
+        let (results, result) = AsyncStream<Result<[Row], PostgresError>>.makeStream()
+        Task { [session] in
+            do throws(PostgresError) {
+                result.yield(.success(try await session.query(statement, parameters)))
+            } catch {
+                result.yield(.failure(error))
+            }
+            self.isStuck.store(false, ordering: .relaxed)
+        }
+        let alarm = Task {
+            try await Task.sleep(for: Self.patience)
+            self.isStuck.store(true, ordering: .relaxed)
+            result.yield(.failure(.deadline(statement: statement.name)))
+        }
+        defer { alarm.cancel() }
+        for await first in results { return try first.get() }
+        throw .cancelled
     }
 }
 

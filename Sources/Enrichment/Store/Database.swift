@@ -3,7 +3,7 @@ import Synchronization
 
 /// The worker's connections, one a role, and what the log is told about them.
 ///
-/// A fixed, small number: listen, claim, keep (leases, clock, heartbeat), and one a writer.
+/// A fixed, small number: listen, claim, keep (leases, clock, heartbeat), scopes, and one a writer.
 package final class Database: Sendable {
     package struct Configuration: Sendable {
         package var conninfo: String
@@ -34,6 +34,8 @@ package final class Database: Sendable {
 
     package let claim: Session
     package let keep: Session
+    /// For what people may have locked: neither the clock nor a lease waits behind it.
+    package let scopes: Session
     package let listen: Session
     package let writers: [Session]
     package let health: DatabaseHealth
@@ -47,12 +49,13 @@ package final class Database: Sendable {
         }
         claim = session("claim")
         keep = session("keep")
+        scopes = session("scopes")
         listen = session("listen")
         writers = (1...configuration.writers).map { session("write-\($0)") }
     }
 
     package func close() async {
-        for session in writers + [claim, keep, listen] { await session.close() }
+        for session in writers + [claim, keep, scopes, listen] { await session.close() }
     }
 }
 
