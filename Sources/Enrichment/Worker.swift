@@ -105,7 +105,10 @@ package final class Worker: Sendable {
         // Not waited for where something hangs: the process ends, and Postgres sees that.
         await atMost(.seconds(2)) { [database, registry] in
             await client.shutdown()
-            if isDrained && !database.health.isLost { try? await registry.leave(on: database.keep) }
+            if isDrained && !database.health.isLost {
+                await keeper.close()
+                try? await registry.leave(on: database.keep)
+            }
             await database.close()
         }
         return Ended(dead: report.snapshot.dead, isCredentialRefused: isRefused)
@@ -151,6 +154,7 @@ package final class Worker: Sendable {
         await writing.value
         upkeep.cancel()
         await client.shutdown()
+        await credentials.close()
         try await registry.leave(on: database.keep)
         await database.close()
         return report.allEnded

@@ -9,17 +9,23 @@ package enum Statements {
     package static let credentialOpen = Statement(
         name: "credential_open", embedded: PackageResources.credential_open_sql)
     package static let credentialSee = Statement(name: "credential_see", embedded: PackageResources.credential_see_sql)
+    package static let credentialShow = Statement(
+        name: "credential_show", embedded: PackageResources.credential_show_sql)
     package static let credentialTry = Statement(name: "credential_try", embedded: PackageResources.credential_try_sql)
     package static let deadList = Statement(name: "dead_list", embedded: PackageResources.dead_list_sql)
     package static let deadRelease = Statement(name: "dead_release", embedded: PackageResources.dead_release_sql)
     package static let deadReplay = Statement(name: "dead_replay", embedded: PackageResources.dead_replay_sql)
     package static let deadShow = Statement(name: "dead_show", embedded: PackageResources.dead_show_sql)
     package static let demoContacts = Statement(name: "demo_contacts", embedded: PackageResources.demo_contacts_sql)
+    package static let demoDenied = Statement(name: "demo_denied", embedded: PackageResources.demo_denied_sql)
     package static let demoEngagements = Statement(
         name: "demo_engagements", embedded: PackageResources.demo_engagements_sql)
     package static let demoItems = Statement(name: "demo_items", embedded: PackageResources.demo_items_sql)
     package static let demoLinks = Statement(name: "demo_links", embedded: PackageResources.demo_links_sql)
     package static let demoMissing = Statement(name: "demo_missing", embedded: PackageResources.demo_missing_sql)
+    package static let dryRunDenied = Statement(name: "dry_run_denied", embedded: PackageResources.dry_run_denied_sql)
+    package static let dryRunPlan = Statement(name: "dry_run_plan", embedded: PackageResources.dry_run_plan_sql)
+    package static let dryRunSides = Statement(name: "dry_run_sides", embedded: PackageResources.dry_run_sides_sql)
     package static let engagementIngest = Statement(
         name: "engagement_ingest", embedded: PackageResources.engagement_ingest_sql)
     package static let engagementShow = Statement(
@@ -38,6 +44,7 @@ package enum Statements {
     package static let queueSummary = Statement(name: "queue_summary", embedded: PackageResources.queue_summary_sql)
     package static let scopeDeny = Statement(name: "scope_deny", embedded: PackageResources.scope_deny_sql)
     package static let scopeGrant = Statement(name: "scope_grant", embedded: PackageResources.scope_grant_sql)
+    package static let scopeList = Statement(name: "scope_list", embedded: PackageResources.scope_list_sql)
     package static let scopeLook = Statement(name: "scope_look", embedded: PackageResources.scope_look_sql)
     package static let scopeProbe = Statement(name: "scope_probe", embedded: PackageResources.scope_probe_sql)
     package static let scopeProbeAgain = Statement(
@@ -60,11 +67,12 @@ package enum Statements {
     package static let workersGone = Statement(name: "workers_gone", embedded: PackageResources.workers_gone_sql)
 
     package static let all: [Statement] = [
-        bellChannel, clockRead, credentialJudge, credentialOpen, credentialSee, credentialTry, deadList, deadRelease,
-        deadReplay, deadShow, demoContacts, demoEngagements, demoItems, demoLinks, demoMissing, engagementIngest,
-        engagementShow, jobClaim, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, mediaExpire,
-        migrationsApplied, queueSummary, scopeDeny, scopeGrant, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue,
-        scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess,
-        statusWorkers, workerIdle, workerLeave, workerRegister, workersGone,
+        bellChannel, clockRead, credentialJudge, credentialOpen, credentialSee, credentialShow, credentialTry, deadList,
+        deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements, demoItems, demoLinks, demoMissing,
+        dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow, jobClaim, jobExtend, jobInsert,
+        jobInsertHeld, jobNextDue, jobReclaim, jobSettle, mediaExpire, migrationsApplied, queueSummary, scopeDeny,
+        scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck,
+        scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers, workerIdle,
+        workerLeave, workerRegister, workersGone,
     ]
 }

@@ -13,7 +13,8 @@ struct EngagementWorker: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Run.self, Migrate.self, Enqueue.self, Enrich.self, Status.self, Dead.self, Config.self, Simulate.self,
+            Run.self, Migrate.self, Enqueue.self, Enrich.self, Status.self, Scopes.self, Dead.self, Config.self,
+            Simulate.self,
             Demo.self,
             VersionCommand.self,
         ],

@@ -59,6 +59,8 @@ enum Setup {
         configuration.lease = settings.lease
         configuration.pollInterval = settings.pollInterval
         configuration.expand = settings.expand.compactMap(Expand.init)
+        configuration.credentialName = settings.credentialName
+        configuration.purgesOnScopeLoss = settings.onScopeLoss == .purge
         configuration.maxAttempts = settings.maxAttempts
         configuration.backoff = Backoff(base: settings.backoffBase, cap: settings.backoffCap)
         configuration.memoryBudget = settings.memoryBudget

@@ -12,7 +12,11 @@ struct ExitCodeTests {
         ["frobnicate"], ["run", "--nope"], ["run", "--once=maybe"], ["enqueue"], ["enqueue", "nonsense"], ["enrich"],
         ["enrich", "nonsense"], ["dead", "replay"], ["dead", "replay", "--all", "--cause", "x"],
         ["dead", "show"], ["status", "--output", "xml"], ["config", "nope"], ["migrate", "--nope"],
-        ["simulate", "--port", "x"], ["run", "--token=\(secret)"], ["run", "--database-url", "postgresql://\(secret)"],
+        ["simulate", "--port", "x"], ["simulate", "--switch", "nonsense"], ["simulate", "--switch", "fault=loud"],
+        ["simulate", "--switch", "nobody=none"], ["scopes", "--output", "xml"], ["scopes", "nope"],
+        ["enrich", "--dry-run"],
+        ["enrich", "--dry-run", "nonsense"], ["run", "--token=\(secret)"],
+        ["run", "--database-url", "postgresql://\(secret)"],
         ["enqueue", "--password", secret, "ngmt_1"], ["--api-key", secret],
     ])
     func wrongUsageIs64(_ arguments: [String]) async throws {
@@ -28,7 +32,8 @@ struct ExitCodeTests {
 
     private static let needsASchema = [
         ["run"], ["run", "--once"], ["enqueue", "ngmt_1"], ["enrich", "ngmt_1"], ["status"], ["status", "ngmt_1"],
-        ["dead", "list"], ["dead", "show", "ngmt_1"], ["dead", "replay", "--all"],
+        ["dead", "list"], ["dead", "show", "ngmt_1"], ["dead", "replay", "--all"], ["scopes"], ["scopes", "recheck"],
+        ["enrich", "--dry-run", "ngmt_1"],
     ]
 
     @Test(arguments: needsASchema)

@@ -35,6 +35,23 @@ struct LocalCommandTests {
         }
     }
 
+    /// As systemd's LoadCredential= has it; only if the file is there.
+    @Test func theTokenIsFoundInTheCredentialsDirectory() async throws {
+        let folder = TestCluster.folder + "/credentials-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try await Stage.run { stage in
+            let changes: [String: String?] = ["ASKELEPHANT_TOKEN": nil, "CREDENTIALS_DIRECTORY": folder]
+            #expect(try await stage.command(["enrich", stage.world.id(1)], changes).status == 78)
+            let file = folder + "/askelephant-token"
+            try (Simulator.demoToken + "\n").write(toFile: file, atomically: true, encoding: .utf8)
+            #expect(try await stage.command(["enrich", stage.world.id(1)], changes).status == 0)
+            let print = try await stage.command(["config", "print"], changes)
+            let line = try #require(print.output.split(separator: "\n").first { $0.contains("ASKELEPHANT_TOKEN_FILE") })
+            #expect(line.contains(file) && line.contains("$CREDENTIALS_DIRECTORY"))
+        }
+    }
+
     /// As it is, and with everything uncommented: the samples and the defaults are values that parse.
     @Test func configExampleLoadsBack() async throws {
         let file = TestCluster.folder + "/example-\(UUID().uuidString).env"
@@ -116,6 +133,16 @@ struct LocalCommandTests {
                 #expect(ended.output.contains(text))
             }
             #expect(try await stage.database.count("SELECT count(*) FROM demo.engagements") == 9)
+            // The gap as a sentence, the grant, and nothing left of it.
+            for text in [
+                "the token lacks contacts:read", "scope.denied", "tried again: contacts", "scope.granted",
+                "reason=refill",
+            ] {
+                #expect(ended.output.contains(text), "\(text)")
+            }
+            let denied = "SELECT count(*) FROM demo.engagement_gaps WHERE cause = 'scope_denied'"
+            #expect(try await stage.database.count(denied) == 0)
+            #expect(try await stage.database.count("SELECT count(*) FROM demo.engagement_contacts") > 9)
             let again = try await stage.command(["demo", "--schema", "demo"], changes)
             #expect(again.status == 0, "\(again.errors)")
         }

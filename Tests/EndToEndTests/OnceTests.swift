@@ -30,6 +30,19 @@ struct OnceTests {
         }
     }
 
+    /// Nothing is charged: the job waits for a better token.
+    @Test func aRefusedCredentialIsExitCode77() async throws {
+        try await Stage.run { stage in
+            try await stage.insert([stage.world.id(1)])
+            stage.world.invalidate(Simulator.demoToken)
+            let worker = try stage.start(["run", "--once"])
+            #expect(try await worker.exitStatus() == 77)
+            #expect(worker.records(of: "credential.invalid").count == 1)
+            let waiting = "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NULL AND attempts = 0"
+            #expect(try await stage.database.count(waiting) == 1)
+        }
+    }
+
     @Test func whatIsNotDueIsNotWaitedFor() async throws {
         try await Stage.run { stage in
             try await stage.database.run(

@@ -149,10 +149,13 @@ import Testing
 
     @Test func tokenComesFromOnePlace() throws {
         let directory = ["CREDENTIALS_DIRECTORY": "/run/credentials/w"]
-        let systemd = try Settings.resolve(environment: directory)
-        #expect(systemd.tokenSource == .file("/run/credentials/w/askelephant-token"))
+        let token = "/run/credentials/w/askelephant-token"
+        let systemd = try Settings.resolve(environment: directory) { $0 == token }
+        #expect(systemd.tokenSource == .file(token))
         #expect(systemd.table.first { $0.name == "ASKELEPHANT_TOKEN_FILE" }?.source == .credentialsDirectory)
-        let own = try Settings.resolve(environment: directory.merging(["ASKELEPHANT_TOKEN": "t"]) { $1 })
+        let other = try Settings.resolve(environment: directory) { _ in false }
+        #expect(other.tokenSource == nil)
+        let own = try Settings.resolve(environment: directory.merging(["ASKELEPHANT_TOKEN": "t"]) { $1 }) { _ in true }
         #expect(own.tokenSource == .value(Secret("t")))
         #expect(throws: SettingsError.self) {
             try Settings.resolve(environment: ["ASKELEPHANT_TOKEN": "t", "ASKELEPHANT_TOKEN_FILE": "/t"])

@@ -69,6 +69,11 @@ package final class PrivateCluster: Sendable {
         return try row.text(named: column)
     }
 
+    /// What the server has written to its log so far.
+    package func serverLog() throws -> String {
+        String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder + "/server.log")), as: UTF8.self)
+    }
+
     private static func control(_ arguments: [String]) async throws -> String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
         let process = Process()

@@ -59,18 +59,58 @@ package struct ScopeLab: Sendable {
     /// Waits until nothing is due or in hand.
     package func drained(within limit: Duration = .seconds(60)) async throws {
         try await database.wait(
-            for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL OR available_at <= now()", toBe: "0",
+            for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL OR available_at <= now()",
+            toBe: "0",
             within: limit)
     }
 
     /// Every gap of a permission as "part cause", with how many there are.
     package func gaps() async throws -> [String: Int] {
         let rows = try await database.run(
-            "SELECT part || ' ' || cause AS gap, count(*)::text AS n FROM engagement_gaps WHERE cause <> 'not_ready' GROUP BY 1")
+            """
+            SELECT part || ' ' || cause AS gap, count(*)::text AS n FROM engagement_gaps
+            WHERE cause <> 'not_ready' GROUP BY 1
+            """)
         var gaps: [String: Int] = [:]
         for row in rows { gaps[try row.text("gap")] = Int(try row.text("n")) }
         return gaps
     }
+
+    /// Makes another token with these scopes, and puts it into the file.
+    package func replaceToken(_ token: String, scopes: Set<String> = everything) {
+        world.setToken(token, scopes: scopes)
+        file.token = token
+    }
+
+    /// What `scopes recheck` does.
+    package func recheck() async throws {
+        try await database.run(
+            """
+            UPDATE scope_denials SET next_probe_at = now();
+            UPDATE credentials SET next_probe_at = now() WHERE state IN ('refused', 'forbidden')
+            """)
+    }
+
+    /// Waits until no permission's gap is left.
+    package func filled(within limit: Duration = .seconds(60)) async throws {
+        try await database.wait(
+            for: "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'", toBe: "0", within: limit)
+    }
+
+    /// Moves every job's next look to now, again and again, until there are so many dead letters.
+    package func dead(_ count: Int) async throws {
+        try await eventually("\(count) dead letters") {
+            try await database.run(
+                """
+                UPDATE enrichment_queue SET available_at = now()
+                WHERE leased_by IS NULL AND available_at > now() AND reason IS DISTINCT FROM 'not_ready'
+                """)
+            return try await database.count("SELECT count(*) FROM dead_letters") == count
+        }
+    }
+
+    /// How many pages were asked for, which is how a credential is tried.
+    package var pages: Int { world.requests.count(where: \.isList) }
 
     /// How many requests were refused.
     package func refusals(_ status: Int = 403) -> Int { world.requests.count { $0.status == status } }

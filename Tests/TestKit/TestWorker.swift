@@ -12,22 +12,32 @@ package final class TestWorker: Sendable {
     /// Prepares and starts the worker; ready when this returns.
     ///
     /// - Parameter isNewCredential: nothing was ever read with it, so the first request goes out alone.
-    package init(
+    package convenience init(
         _ database: TestDatabase, _ simulator: Simulator, token: String = Simulator.demoToken,
         credentials: CredentialSource? = nil, isNewCredential: Bool = false, once: Bool = false,
         change: (inout Worker.Configuration) -> Void = { _ in }
     ) async throws {
+        if !isNewCredential { try await database.knowCredential() }
+        try await self.init(
+            database.configuration(), simulator, credentials: credentials ?? CredentialSource { Secret(token) },
+            once: once, change: change)
+    }
+
+    /// The same on any database.
+    package init(
+        _ database: Database.Configuration, _ simulator: Simulator, credentials: CredentialSource, once: Bool = false,
+        change: (inout Worker.Configuration) -> Void = { _ in }
+    ) async throws {
         let baseURL = try BaseURL(simulator.baseURL)
         var configuration = Worker.Configuration(
-            database: database.configuration(),
+            database: database,
             client: Client.Configuration(baseURL: baseURL, userAgent: "engagement-worker/test")
         )
         configuration.database.writers = 2
         change(&configuration)
         configuration.client.concurrency = configuration.concurrency
-        if !isNewCredential { try await database.knowCredential() }
         let log = RecordedLog()
-        let worker = Worker(configuration, credentials: credentials ?? CredentialSource { Secret(token) }, log: log.log)
+        let worker = Worker(configuration, credentials: credentials, log: log.log)
         try await worker.prepare()
         self.worker = worker
         self.log = log
@@ -62,6 +72,12 @@ package final class RecordedLog: Sendable {
     package var records: [LogRecord] { kept.withLock(\.self) }
 
     package func records(of event: LogEvent) -> [LogRecord] { records.filter { $0.event == event } }
+
+    /// Waits for so many more heartbeats: time goes by that something else did not use.
+    package func beats(_ count: Int) async throws {
+        let start = records(of: .workerHeartbeat).count
+        try await eventually("\(count) heartbeats") { records(of: .workerHeartbeat).count >= start + count }
+    }
 
     /// The `job.done` records with this outcome.
     package func done(_ outcome: JobDone.Outcome) -> [LogRecord] {

@@ -115,7 +115,7 @@ package struct TruthComparison: Sendable {
 
 extension SimEngagement {
     /// It has no transcript and has not finished, or is of a kind that is spoken and was not looked at twice since.
-    var mayGetTranscript: Bool {
+    package var mayGetTranscript: Bool {
         transcript == nil && (processingStatus == "PROCESSING" || ["CALL", "MEETING"].contains(engagementType))
     }
 }

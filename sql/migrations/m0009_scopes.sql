@@ -9,7 +9,7 @@ COMMENT ON FUNCTION jittered IS 'Internal: the span, give or take a tenth.';
 -- again, one dead letter "private" and one "not_found" are, and a refusal of the old one means nothing any more. The dead
 -- letter that was tried longest ago is taken, so that one which will never succeed does not stand before the others.
 CREATE FUNCTION see_credential(credential text, hash text) RETURNS TABLE (is_changed boolean, state text)
-    LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     known credentials;
     letter dead_letters;
@@ -29,9 +29,10 @@ BEGIN
         PERFORM FROM scope_denials AS d WHERE d.credential_name = credential ORDER BY d.part FOR UPDATE;
         UPDATE scope_denials AS d SET next_probe_at = now() WHERE d.credential_name = credential;
         FOREACH asked_again IN ARRAY ARRAY['private', 'not_found'] LOOP
-            SELECT * INTO letter FROM dead_letters AS d WHERE d.cause = asked_again AND d.engagement_id IS NOT NULL
+            SELECT * INTO letter FROM dead_letters AS d
+            WHERE d.cause = asked_again AND d.engagement_id IS NOT NULL AND NOT queued(d.key)
             ORDER BY d.last_at LIMIT 1 FOR UPDATE SKIP LOCKED;
-            CONTINUE WHEN letter.key IS NULL OR queued(letter.key);
+            CONTINUE WHEN letter.key IS NULL;
             UPDATE dead_letters AS d SET _replayed_for = credential WHERE d.key = letter.key;
             -- Not found is looked at once, not four times again.
             INSERT INTO enrichment_queue (engagement_id, reason, priority, looks) VALUES (letter.key, 'credential_changed', -1, 4);
@@ -170,6 +171,8 @@ DECLARE
     candidate text;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':probe', 0))
+       -- Whoever asks may have looked before another job tried it.
+       OR NOT EXISTS (SELECT FROM scope_denials AS d WHERE d.credential_name = credential AND d.part = denied_part AND d.next_probe_at <= now())
        OR EXISTS (SELECT FROM credentials AS c WHERE c.name = credential AND queued(c._probe_id)) THEN
         RETURN false;
     END IF;
@@ -209,6 +212,7 @@ BEGIN
         INSERT INTO enrichment_queue (engagement_id, reason, priority, looks)
         SELECT c.key, 'credential_changed', -1, 4 FROM chosen AS c WHERE NOT queued(c.key)
     )
+    -- Those that somebody has queued already count, too: others may stand behind them.
     SELECT count(*) INTO n FROM chosen;
     IF n = 0 THEN
         UPDATE credentials AS c SET _releasing = '{}' WHERE c.name = credential;

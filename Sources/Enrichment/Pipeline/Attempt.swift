@@ -1,4 +1,4 @@
-import AskElephant
+package import AskElephant
 
 /// What the requests for one engagement have brought so far.
 struct Attempt: Sendable {
@@ -67,7 +67,7 @@ struct Attempt: Sendable {
 
 extension Reply {
     /// What it is to the fallback.
-    var fallbackAnswer: ScopeFallback.Answer {
+    package var fallbackAnswer: ScopeFallback.Answer {
         switch self {
         case .document: .delivered
         case .forbidden(let problem): .forbidden(ScopeHint(problem), requestID: problem.requestID)
@@ -78,7 +78,7 @@ extension Reply {
     }
 
     /// What came back, in words that hold nothing of the engagement: for `last_error` and `dead_letters.error`.
-    var summary: String? {
+    package var summary: String? {
         switch self {
         case .document: nil
         case .contract(let violation): "HTTP \(violation.status), \(violation.kind.rawValue)"

@@ -113,6 +113,11 @@ actor CredentialKeeper {
         return result
     }
 
+    /// Tells Postgres that something was read, where no look did yet: for a worker that ends soon.
+    func close() async {
+        if trouble == nil, await scopes.isKnown { await judge(.ok) }
+    }
+
     /// Runs until the task is cancelled.
     func watch() async {
         while !Task.isCancelled {
@@ -163,6 +168,8 @@ actor CredentialKeeper {
             return nil
         }
         seen = credential
+        // What others found out that it may not read; without that, all requests that are sent at once are refused.
+        await scopes.look()
         return state
     }
 
@@ -192,10 +199,15 @@ actor CredentialKeeper {
 
     private func tryAgain() async {
         let isUnchanged = source.credential == tried
-        guard await askForPage() == .readable else { return }
-        if isUnchanged { acquitted = tried }
-        await judge(await scopes.isKnown ? .ok : .unknown)
-        await leave()
+        switch await askForPage() {
+        case .readable:
+            if isUnchanged { acquitted = tried }
+            await judge(await scopes.isKnown ? .ok : .unknown)
+            await leave()
+        // It may be another token than the one of which Postgres knows that.
+        case .troubled: await tell()
+        case .unknown: break
+        }
     }
 
     private func askForPage() async -> Base {
@@ -226,9 +238,13 @@ actor CredentialKeeper {
             await board.hold()
             if stopsOnTrouble { await board.stop() }
         }
-        guard isNews else { return }
-        switch new {
-        case .missing: break
+        if isNews { await tell() }
+    }
+
+    /// Tells Postgres of the trouble.
+    private func tell() async {
+        switch trouble {
+        case nil, .missing: break
         case .refused: await judge(.refused)
         case .forbidden: await judge(.forbidden)
         }

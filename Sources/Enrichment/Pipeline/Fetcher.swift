@@ -30,7 +30,9 @@ struct Fetcher: Sendable {
     /// Asks until the answer is whole, as far as the credential reaches.
     func fetch(_ fetch: Fetch) async -> Brought {
         var attempt = Attempt(fetch)
-        guard var plan = await scopes.plan() else { return attempt.released(.shutdown) }
+        // A dead letter that is tried with a new token is most likely still private, or not found.
+        let isReplay = fetch.jobs.contains { $0.reason == "credential_changed" }
+        guard var plan = await scopes.plan(mayTry: !isReplay) else { return attempt.released(.shutdown) }
         attempt.hasWaited = plan.hasWaited
         while true {
             var fallback = ScopeFallback(plan.parts, trying: plan.trying)

@@ -65,7 +65,10 @@ actor ScopeBook {
     // MARK: The senders' side
 
     /// What to ask for; waits while somebody learns. Nil once the worker stops.
-    func plan() async -> Plan? {
+    ///
+    /// - Parameter mayTry: whether the job may try a denied part: not one that is likely to be refused as a whole, since
+    ///   that would tell nothing of the part.
+    func plan(mayTry: Bool) async -> Plan? {
         var hasWaited = false
         while !isStopping {
             if learning.isBusy(.now) {
@@ -75,7 +78,7 @@ actor ScopeBook {
                 continue
             }
             let learner = learning.begin(.now)
-            if learner == nil, let part = due.first(where: learning.denied.contains) {
+            if learner == nil, mayTry, let part = due.first(where: learning.denied.contains) {
                 due.remove(part)
                 if (try? await store.takeProbe(part)) == true { return Plan(parts: learning.allowed, trying: part) }
                 continue

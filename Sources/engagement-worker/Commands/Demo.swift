@@ -10,8 +10,9 @@ struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Insert ids while a worker runs and show the rows that arrive.",
         discussion: """
-            Without a token it works on a local simulator with made-up engagements. With ASKELEPHANT_TOKEN and ids it works on \
-            the real API. It writes to the schema of --schema in the database of DATABASE_URL.
+            Without a token it works on a local simulator with made-up engagements, whose token lacks a scope at first. With \
+            ASKELEPHANT_TOKEN and ids it works on the real API. It writes to the schema of --schema in the database of \
+            DATABASE_URL.
             """
     )
 
@@ -35,10 +36,12 @@ struct Demo: AsyncParsableCommand {
         let session = try await Setup.connect(settings)
         for id in ids { try await insert(id, session, output) }
         try await waitForEnd(ids, session)
+        _ = output.writer.flush(within: .seconds(1))
+        try await show(ids, Self.sections, session, settings)
+        if let simulator { try await grant(simulator, ids, session, settings, output) }
         worker.stop()
         _ = await working.value
         _ = output.writer.flush(within: .seconds(1))
-        try await show(ids, session, settings)
         await session.close()
         await simulator?.stop()
     }
@@ -53,9 +56,12 @@ struct Demo: AsyncParsableCommand {
             return nil
         }
         let simulator = Simulator(seed: 2)
+        simulator.world.revoke(Self.missingScope)
         try await simulator.start()
         settings.baseURL = simulator.baseURL
         settings.token = Secret(Simulator.demoToken)
+        // What is known of your own credential stays as it is.
+        settings.credentialName = "demo"
         return simulator
     }
 
@@ -85,17 +91,42 @@ struct Demo: AsyncParsableCommand {
         }
     }
 
-    private func show(_ ids: [String], _ session: Session, _ settings: Settings) async throws {
+    /// What the simulator's token lacks at first.
+    private static let missingScope = Scope.contactsRead.rawValue
+
+    /// The permission that is missing is granted, and what was missing arrives by itself.
+    private func grant(
+        _ simulator: Simulator, _ ids: [String], _ session: Session, _ settings: Settings, _ output: LogOutput
+    ) async throws {
+        simulator.world.grant(Self.missingScope)
+        writeOutput("\n\(Self.missingScope) is granted to the token; now: engagement-worker scopes recheck\n")
+        writeOutput(try await Scopes.recheck(settings.credentialName, session))
+        let end = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < end {
+            if try await session.query(Statements.demoDenied, [.texts(ids)]).isEmpty { break }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        try await waitForEnd(ids, session)
+        _ = output.writer.flush(within: .seconds(1))
+        try await show(ids, Self.filledSections, session, settings)
+    }
+
+    private static let sections: [(String, Statement)] = [
+        ("engagements", Statements.demoEngagements), ("engagement_crm_links", Statements.demoLinks),
+        ("engagement_action_items, engagement_signals", Statements.demoItems),
+        ("engagement_contacts, contacts", Statements.demoContacts), ("missing_parts", Statements.demoMissing),
+    ]
+
+    /// Those that a grant changes.
+    private static let filledSections = sections.suffix(2)
+
+    private func show(
+        _ ids: [String], _ sections: some Sequence<(String, Statement)>, _ session: Session, _ settings: Settings
+    ) async throws {
         let style = Style.resolve(settings.color, environment: Setup.environment, isTerminal: isatty(1) == 1)
-        let sections: [(String, Statement)] = [
-            ("engagements", Statements.demoEngagements), ("engagement_contacts, contacts", Statements.demoContacts),
-            ("engagement_crm_links", Statements.demoLinks),
-            ("engagement_action_items, engagement_signals", Statements.demoItems),
-            ("missing_parts", Statements.demoMissing),
-        ]
         for (title, statement) in sections {
             let rows = try await session.query(statement, [.texts(ids)])
-            print("\n" + style.paint(title, .cyan) + "\n" + Results(rows: rows).table(style), terminator: "")
+            writeOutput("\n" + style.paint(title, .cyan) + "\n" + Results(rows: rows).table(style))
         }
     }
 }

@@ -8,12 +8,16 @@ import SQLText
 struct Enrich: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Enrich engagements now and show what was written.",
-        discussion: "Exit 0 when written, 1 when one could not be, 77 when the credential was refused."
+        discussion: """
+            Exit 0 when written, 1 when one could not be, 77 when the credential was refused. With --dry-run the requests are \
+            made and shown, with what they would change; nothing is written, and a role that may only read will do.
+            """
     )
 
     @Argument(help: "Engagement ids.") var ids: [String]
     @Flag(help: "Let the answer win against a newer stored one: for a source that was restored from a backup.")
     var force = false
+    @Flag(help: "Make the requests, show them and what would change, and write nothing.") var dryRun = false
     @Option(help: "table or json.") var output: OutputFormat = .table
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
@@ -25,6 +29,7 @@ struct Enrich: AsyncParsableCommand {
             }
             return engagement
         }
+        if dryRun { return try await DryRun(settings: settings, force: force, output: output).run(engagements) }
         let log = Setup.log(settings, descriptor: 2)
         let worker = Worker(
             try Setup.worker(settings), credentials: try Setup.credentials(settings), log: log.log, keepsEnded: true

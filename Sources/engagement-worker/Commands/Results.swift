@@ -14,6 +14,8 @@ struct Results {
     func table(_ style: Style) -> String {
         guard !rows.isEmpty else { return "none\n" }
         var table = Table(columns.map { Table.Column(title: $0) })
+        // A sentence comes last and is worth reading to its end.
+        table.columns[columns.count - 1].maximumWidth = 200
         for row in rows { table.add(columns.map { (try? row.text(named: $0)) ?? nil }) }
         return table.text(style: style)
     }

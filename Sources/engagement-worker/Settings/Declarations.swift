@@ -20,7 +20,7 @@ extension Settings {
             help: "The credential: a key that begins with sk-apik_, or an OAuth access token"),
         .variable(
             "ASKELEPHANT_TOKEN_FILE", \.tokenFile, .path, sample: "/run/secrets/askelephant-token",
-            help: "A file that holds the credential, read at start and on SIGHUP"),
+            help: "A file that holds the credential, read again each second"),
         .variable("ASKELEPHANT_BASE_URL", \.baseURL, .baseURL, help: "The address of AskElephant's API"),
         .flag(
             "allow-insecure-base-url", \.allowInsecureBaseURL, .boolean,
@@ -34,7 +34,10 @@ extension Settings {
         .flag("expand", \.expand, .subset(of: allParts), help: "The parts of an engagement to fetch"),
         .flag(
             "credential-name", \.credentialName, .plainName,
-            help: "The name under which denials and pauses of this credential are kept"),
+            help: "The name under which is kept what this credential may not read"),
+        .flag(
+            "on-scope-loss", \.onScopeLoss, .choice,
+            help: "What becomes of stored data of a part that the credential may no longer read"),
         .flag(
             "poll-interval", \.pollInterval, .duration(.milliseconds(10) ... .seconds(3600)),
             help: "How often to look at the queue when nothing rang"),

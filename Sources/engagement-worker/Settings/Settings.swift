@@ -22,6 +22,7 @@ struct Settings: Equatable, Sendable {
     var writers = 2
     var expand = Settings.allParts
     var credentialName = "default"
+    var onScopeLoss = ScopeLoss.keep
     var pollInterval: Duration = .seconds(1)
     var lease: Duration = .seconds(60)
     var maxAttempts = 8
@@ -49,6 +50,11 @@ struct Settings: Equatable, Sendable {
     var sources: [String: SettingSource] = [:]
     /// Whether libpq finds the database by its own variables.
     var hasLibpqVariables = false
+}
+
+/// What becomes of stored data of a part that the credential may no longer read.
+enum ScopeLoss: String, CaseIterable, Sendable {
+    case keep, purge
 }
 
 /// Where the token is to be had.

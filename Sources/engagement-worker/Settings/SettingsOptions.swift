@@ -10,6 +10,7 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: .setting("writers")) var writers: String?
     @Option(help: .setting("expand")) var expand: String?
     @Option(help: .setting("credential-name")) var credentialName: String?
+    @Option(help: .setting("on-scope-loss")) var onScopeLoss: String?
     @Option(help: .setting("poll-interval")) var pollInterval: String?
     @Option(help: .setting("lease")) var lease: String?
     @Option(help: .setting("max-attempts")) var maxAttempts: String?
@@ -36,8 +37,8 @@ struct SettingsOptions: ParsableArguments {
     var flags: [String: String] {
         let given: [String: String?] = [
             "config": config, "schema": schema, "concurrency": concurrency, "writers": writers, "expand": expand,
-            "credential-name": credentialName, "poll-interval": pollInterval, "lease": lease,
-            "max-attempts": maxAttempts, "backoff-base": backoffBase, "backoff-cap": backoffCap,
+            "credential-name": credentialName, "on-scope-loss": onScopeLoss, "poll-interval": pollInterval,
+            "lease": lease, "max-attempts": maxAttempts, "backoff-base": backoffBase, "backoff-cap": backoffCap,
             "media-url-ttl": mediaURLTTL, "request-timeout": requestTimeout, "statement-timeout": statementTimeout,
             "start-timeout": startTimeout, "drain-timeout": drainTimeout, "max-document-bytes": maxDocumentBytes,
             "memory-budget": memoryBudget, "auto-migrate": autoMigrate?.description,

@@ -1,5 +1,6 @@
 import AskElephant
 import Configuration
+import FoundationEssentials
 
 extension Settings {
     /// Flag, else environment, else file, else default, for every setting; all mistakes are thrown together.
@@ -8,13 +9,15 @@ extension Settings {
     ///   - flags: what was given, by the flag's name without dashes.
     ///   - environment: of the process. Only the declared names, `PG*` and `CREDENTIALS_DIRECTORY` matter.
     ///   - file: the file that ``configFile(flags:environment:)`` names.
+    ///   - exists: whether there is such a file.
     static func resolve(
-        flags: [String: String] = [:], environment: [String: String], file: EnvironmentFile? = nil
+        flags: [String: String] = [:], environment: [String: String], file: EnvironmentFile? = nil,
+        exists: (String) -> Bool = { FileManager.default.fileExists(atPath: $0) }
     ) throws(SettingsError) -> Settings {
         var resolution = Resolution(flags: flags, environment: environment, file: file)
         resolution.readAll()
         resolution.refuseUnknownNames()
-        resolution.addSurroundings(environment)
+        resolution.addSurroundings(environment, exists)
         resolution.checkTogether()
         guard resolution.mistakes.isEmpty else { throw SettingsError(mistakes: resolution.mistakes) }
         return resolution.settings
@@ -102,12 +105,13 @@ private struct Resolution {
     }
 
     /// What the surroundings offer when nothing was configured.
-    mutating func addSurroundings(_ environment: [String: String]) {
+    mutating func addSurroundings(_ environment: [String: String], _ exists: (String) -> Bool) {
         let libpq = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"]
         settings.hasLibpqVariables = libpq.contains { environment[$0, default: ""] != "" }
-        guard settings.tokenSource == nil, let directory = environment["CREDENTIALS_DIRECTORY"], directory != ""
+        guard settings.tokenSource == nil, let directory = environment["CREDENTIALS_DIRECTORY"], directory != "",
+            case let file = directory + "/askelephant-token", exists(file)
         else { return }
-        settings.tokenFile = directory + "/askelephant-token"
+        settings.tokenFile = file
         settings.sources["ASKELEPHANT_TOKEN_FILE"] = .credentialsDirectory
     }
 
