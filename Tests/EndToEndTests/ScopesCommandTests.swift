@@ -9,6 +9,7 @@ struct ScopesCommandTests {
         try await Stage.run { stage in
             let ids = stage.ids(0..<5)
             stage.world.revoke("contacts:read")
+            try await stage.database.run("DELETE FROM credentials")
             let empty = try await stage.scopes()
             #expect(empty.parts.map { $0["verdict"] as? String } == Array(repeating: "unknown", count: 8))
             #expect(empty.credential["last_seen_at"] is NSNull)

@@ -234,19 +234,23 @@ CREATE TABLE engagement_gaps (
     next_look_at      timestamptz,
     request_id        text,
     _occurred_at      timestamptz,
+    _asked_at         timestamptz NOT NULL DEFAULT now(),
     _queued_at        timestamptz,
+    _refills          integer     NOT NULL DEFAULT 0,
     _final_looks      integer,
     PRIMARY KEY (engagement_id, part)
 );
 -- What a refill takes next, newest first; and gaps of answers that left the part out, by age.
 CREATE INDEX engagement_gaps_denied ON engagement_gaps (part, _occurred_at DESC NULLS LAST) WHERE cause = 'scope_denied' AND _queued_at IS NULL;
-CREATE INDEX engagement_gaps_not_delivered ON engagement_gaps (part, since DESC) WHERE cause = 'not_delivered' AND _queued_at IS NULL;
+CREATE INDEX engagement_gaps_not_delivered ON engagement_gaps (part, _asked_at DESC) WHERE cause = 'not_delivered' AND _queued_at IS NULL;
 COMMENT ON TABLE engagement_gaps IS 'One row for each wanted part that the newest answer did not deliver; none when the engagement is whole.';
 COMMENT ON COLUMN engagement_gaps.cause IS 'scope_denied, not_delivered, not_ready or malformed.';
 COMMENT ON COLUMN engagement_gaps.scope IS 'The scope to ask for; NULL: no page names one for this part.';
 COMMENT ON COLUMN engagement_gaps.last_delivered_at IS 'The stored content of the part is from then; NULL: it was never delivered.';
 COMMENT ON COLUMN engagement_gaps.next_look_at IS 'When it is looked at again; NULL: given up, or waiting for the scope.';
 COMMENT ON COLUMN engagement_gaps._occurred_at IS 'When the engagement took place: the newest are filled first.';
+COMMENT ON COLUMN engagement_gaps._asked_at IS 'When an answer left the part out, last: what arrives later may fill it.';
+COMMENT ON COLUMN engagement_gaps._refills IS 'Refills that an answer without the part met: after three it is the engagement''s own matter.';
 COMMENT ON COLUMN engagement_gaps._queued_at IS 'When a refill was queued for it.';
 COMMENT ON COLUMN engagement_gaps._final_looks IS 'Looks at the transcript since the source said that it had finished; NULL: it had not.';
 

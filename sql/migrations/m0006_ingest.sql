@@ -203,10 +203,11 @@ BEGIN
     ON CONFLICT (engagement_id, part) DO UPDATE SET
         cause = excluded.cause, last_delivered_at = excluded.last_delivered_at, request_id = excluded.request_id, next_look_at = NULL,
         _occurred_at = excluded._occurred_at,
-        -- A refill that met the denial again is due once more; one that met an answer without the part was for nothing.
-        _queued_at = CASE WHEN g.cause = excluded.cause AND g.cause <> 'scope_denied' THEN g._queued_at END
+        -- A refill that met the denial again is due once more; one that met an answer without the part, three times in all.
+        _queued_at = CASE WHEN g.cause = excluded.cause AND g.cause <> 'scope_denied' AND g._refills >= 2 THEN g._queued_at END,
+        _refills = CASE WHEN g.cause = excluded.cause AND g._queued_at IS NOT NULL THEN g._refills + 1 ELSE 0 END, _asked_at = now()
     WHERE g.cause <> excluded.cause OR g.last_delivered_at IS DISTINCT FROM excluded.last_delivered_at
-       OR g._queued_at IS NOT NULL AND excluded.cause = 'scope_denied';
+       OR g._queued_at IS NOT NULL AND (excluded.cause = 'scope_denied' OR g._refills < 3);
 
     -- An older snapshot brought a part that the newest one lacks: the gap stays, and says from when the content is.
     UPDATE engagement_gaps AS g SET last_delivered_at = (s.provenance -> g.part ->> 'o')::timestamptz

@@ -83,7 +83,7 @@ BEGIN
     was_denied := FOUND;
     IF was_denied OR EXISTS (
         SELECT FROM engagement_gaps AS g
-        WHERE g.part = arrived AND g.cause = 'not_delivered' AND g._queued_at IS NULL AND g.since > coalesce(
+        WHERE g.part = arrived AND g.cause = 'not_delivered' AND g._queued_at IS NULL AND g._asked_at > coalesce(
             (SELECT s.granted_at FROM scope_grants AS s WHERE s.credential_name = credential AND s.part = arrived), '-infinity'))
        -- Where answers have it and have it not by turns, that is the engagements' own matter: seldom is enough.
        AND NOT EXISTS (SELECT FROM scope_grants AS s WHERE s.credential_name = credential AND s.part = arrived
@@ -109,8 +109,8 @@ CREATE FUNCTION fillable(credential text, parts text[], most bigint) RETURNS TAB
          ORDER BY g._occurred_at DESC NULLS LAST LIMIT most)
         UNION ALL
         (SELECT g.engagement_id FROM engagement_gaps AS g
-         WHERE g.part = p.part AND g.cause = 'not_delivered' AND g._queued_at IS NULL AND g.since < s.granted_at
-         ORDER BY g.since DESC LIMIT most)
+         WHERE g.part = p.part AND g.cause = 'not_delivered' AND g._queued_at IS NULL AND g._asked_at < s.granted_at
+         ORDER BY g._asked_at DESC LIMIT most)
     ) AS f
     WHERE NOT EXISTS (SELECT FROM scope_denials AS d WHERE d.credential_name = credential AND d.part = p.part)
 $$;
@@ -134,7 +134,7 @@ BEGIN
     WITH ours AS MATERIALIZED (
         SELECT g.engagement_id, g.part FROM engagement_gaps AS g
         WHERE g.engagement_id = ANY (chosen) AND g.part = ANY (parts) AND g._queued_at IS NULL
-          AND (g.cause = 'scope_denied' OR g.cause = 'not_delivered' AND g.since < (
+          AND (g.cause = 'scope_denied' OR g.cause = 'not_delivered' AND g._asked_at < (
                SELECT s.granted_at FROM scope_grants AS s WHERE s.credential_name = credential AND s.part = g.part))
           AND NOT EXISTS (SELECT FROM scope_denials AS d WHERE d.credential_name = credential AND d.part = g.part)
         ORDER BY g.engagement_id, g.part FOR UPDATE OF g SKIP LOCKED
@@ -293,7 +293,7 @@ CREATE FUNCTION recheck_scopes(credential text) RETURNS SETOF text LANGUAGE plpg
 BEGIN
     UPDATE credentials AS c SET next_probe_at = now() WHERE c.name = credential AND c.state IN ('refused', 'forbidden');
     PERFORM FROM scope_denials AS d WHERE d.credential_name = credential ORDER BY d.part FOR UPDATE;
-    UPDATE engagement_gaps AS g SET _queued_at = NULL WHERE g.cause = 'not_delivered' AND g._queued_at IS NOT NULL;
+    UPDATE engagement_gaps AS g SET _queued_at = NULL, _refills = 0 WHERE g.cause = 'not_delivered' AND g._queued_at IS NOT NULL;
     RETURN QUERY UPDATE scope_denials AS d SET next_probe_at = now() WHERE d.credential_name = credential RETURNING d.part;
 END $$;
 COMMENT ON FUNCTION recheck_scopes IS 'Internal: makes everything due that the credential might read by now.';

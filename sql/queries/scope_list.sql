@@ -1,6 +1,6 @@
 -- For "scopes": the parts $2 and those that are denied, for the credential $1, each with a verdict and its evidence. Counts stop
 -- at 10,001. That a part is readable shows one of the engagements that were written last.
-SELECT p.part, coalesce(d.scope, part_scope(p.part)) AS scope,
+SELECT p.part, CASE WHEN d.part IS NOT NULL THEN d.scope ELSE coalesce(part_scope(p.part), 'engagements:read') END AS scope,
        CASE WHEN d.part IS NOT NULL THEN 'denied' WHEN w.since IS NOT NULL THEN 'not delivered' WHEN r.id IS NOT NULL THEN 'readable' ELSE 'unknown' END AS verdict,
        CASE WHEN d.part IS NOT NULL THEN d.evidence_id WHEN w.since IS NOT NULL THEN w.engagement_id ELSE r.id END AS evidence,
        CASE WHEN d.part IS NOT NULL THEN d.request_id WHEN w.since IS NOT NULL THEN w.request_id END AS request_id,
@@ -14,8 +14,8 @@ LEFT JOIN scope_denials AS d ON d.credential_name = $1::text AND d.part = p.part
 LEFT JOIN scope_grants AS s ON s.credential_name = $1::text AND s.part = p.part
 LEFT JOIN LATERAL (
     SELECT g.engagement_id, g.request_id, g.since FROM engagement_gaps AS g
-    WHERE g.part = p.part AND g.cause = 'not_delivered' AND g.since > coalesce(s.granted_at, '-infinity')
-    ORDER BY g.since DESC LIMIT 1) AS w ON true
+    WHERE g.part = p.part AND g.cause = 'not_delivered' AND g._asked_at > coalesce(s.granted_at, '-infinity')
+    ORDER BY g._asked_at DESC LIMIT 1) AS w ON true
 LEFT JOIN LATERAL (
     SELECT e.id, (e._parts #>> ARRAY[p.part, 'o'])::timestamptz AS at
     FROM (SELECT l.id, l._parts FROM engagements AS l ORDER BY l._changed_at DESC LIMIT 1000) AS e

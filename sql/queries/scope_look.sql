@@ -8,5 +8,5 @@ CROSS JOIN LATERAL (
     SELECT string_agg(p.part, ',') AS withheld
     FROM unnest($2::text[]) AS p(part) LEFT JOIN scope_grants AS s ON s.credential_name = $1::text AND s.part = p.part
     WHERE EXISTS (SELECT FROM engagement_gaps AS g WHERE g.part = p.part AND g.cause = 'not_delivered' AND g._queued_at IS NULL
-                  AND g.since > coalesce(s.granted_at, '-infinity'))) AS w
+                  AND g._asked_at > coalesce(s.granted_at, '-infinity'))) AS w
 LEFT JOIN credentials AS c ON c.name = $1::text;

@@ -155,7 +155,7 @@ actor CredentialKeeper {
             if !isOurs ? .now - lastTry >= Self.tryInterval : await mayTry(credential) { await tryAgain() }
             return
         }
-        if look.isFillable, await !scopes.hasUnwritten { _ = try? await store.refill() }
+        if look.isFillable, await scopes.isKnown, await !scopes.hasUnwritten { _ = try? await store.refill() }
         if look.isReleasing { _ = try? await store.releaseDead() }
         if await board.isEmpty, let part = await scopes.dueParts.first { _ = try? await store.queueProbe(part) }
     }

@@ -42,6 +42,8 @@ actor ScopeBook {
     private var epoch = 0
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var isStopping = false
+    /// Jobs that were refused and wait for what is learned.
+    private var refusedCount = 0
 
     init(store: CredentialStore, log: Log) {
         self.store = store
@@ -71,7 +73,8 @@ actor ScopeBook {
     func plan(mayTry: Bool) async -> Plan? {
         var hasWaited = false
         while !isStopping {
-            if learning.isBusy(.now) {
+            // Those who were refused first: one of them may have to learn, where the last one could not.
+            if learning.isBusy(.now) || refusedCount > 0 {
                 if let learner = learning.beginComparison() { return Plan(parts: learning.allowed, compared: learner) }
                 await change()
                 hasWaited = true
@@ -91,6 +94,11 @@ actor ScopeBook {
     /// A request was refused that asked for nothing but what was readable until now.
     func refused(_ parts: Set<Expand>, sent: ContinuousClock.Instant, _ plan: Plan) async -> Turn {
         if plan.learner != nil { return .goOn(plan) }
+        refusedCount += 1
+        defer {
+            refusedCount -= 1
+            if refusedCount == 0 { wake() }
+        }
         // At a stop, too: the learner comes to an end, and what it learns spares the others their own search.
         while !Task.isCancelled {
             switch learning.refused(parts, sent: sent, now: .now) {

@@ -1,4 +1,3 @@
-import AskElephant
 import Postgres
 
 /// Whether a part can be read, and how that is known.
@@ -50,8 +49,7 @@ extension ScopeVerdict {
     init(_ row: Row) throws {
         part = try row.text("part")
         verdict = try row.text("verdict")
-        let isUndocumented = verdict == "denied" && Expand(rawValue: part)?.scope == nil
-        scope = isUndocumented ? nil : try row.text("scope")
+        scope = try row.textIfPresent("scope")
         evidence = try row.textIfPresent("evidence")
         requestID = try row.textIfPresent("request_id")
         firstSeenAt = try row.textIfPresent("first_seen_at")
