@@ -247,7 +247,8 @@ private struct LearningExplorer {
             history.isCompared = false
         }
         check(
-            history.learning.isBusy(start) == (wasBusy || turn == history.learners.last.map(Learning.Turn.learn)), "busy",
+            history.learning.isBusy(start) == (wasBusy || turn == history.learners.last.map(Learning.Turn.learn)),
+            "busy",
             history)
     }
 

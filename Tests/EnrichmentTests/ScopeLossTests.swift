@@ -27,7 +27,8 @@ import Testing
             try await lab.database.wait(for: Self.everything, toBe: "0")
             #expect(
                 try await lab.database.count(
-                    "SELECT count(*) FROM engagements WHERE _parts <> '{}' OR owner_user_id IS NOT NULL AND NOT _raw ? 'owner_user_id'")
+                    "SELECT count(*) FROM engagements WHERE _parts <> '{}' OR owner_user_id IS NOT NULL AND NOT _raw ? 'owner_user_id'"
+                )
                     == 0)
             #expect(
                 try await lab.database.count(

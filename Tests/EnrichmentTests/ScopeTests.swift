@@ -48,7 +48,8 @@ import Testing
             try await lab.drained()
             #expect(lab.world.totalRequests <= 3_000 + 64 + 5)
             #expect(lab.refusals() <= 64 + 5)
-            let lacking = try await lab.database.count("SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'")
+            let lacking = try await lab.database.count(
+                "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'")
             #expect(try await lab.gaps() == ["contacts scope_denied": lacking])
             #expect(lacking > 1_000)
 
@@ -59,7 +60,8 @@ import Testing
             try await lab.database.run("UPDATE scope_denials SET next_probe_at = now()")
             try await eventually("noticed") { !worker.log.records(of: .scopeGranted).isEmpty }
             print("noticed \(ContinuousClock.now - start) after the recheck")
-            try await lab.database.wait(for: "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'", toBe: "0")
+            try await lab.database.wait(
+                for: "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'", toBe: "0")
             print("filled \(lacking) gaps \(ContinuousClock.now - start) after the recheck")
             try await lab.drained()
             // The one that tried is one of them, or an ordinary job.
@@ -83,7 +85,8 @@ import Testing
             try await lab.insert(lab.ids(100..<200))
             let worker = try await lab.worker()
             try await lab.database.wait(
-                for: "SELECT count(*) FROM engagements WHERE NOT EXISTS (SELECT FROM engagement_gaps WHERE cause <> 'not_ready')",
+                for:
+                    "SELECT count(*) FROM engagements WHERE NOT EXISTS (SELECT FROM engagement_gaps WHERE cause <> 'not_ready')",
                 toBe: "100",
                 within: .seconds(60))
             #expect(try await lab.database.count("SELECT count(*) FROM scope_denials") == 0)

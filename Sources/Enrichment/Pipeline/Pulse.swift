@@ -39,7 +39,8 @@ struct Pulse: Sendable {
             lastSuccessSeconds: counts.lastSuccess.map { (ContinuousClock.now - $0) / .seconds(1) },
             requestsPerSecond: await board.requestsPerSecond(),
             credential: trouble == nil ? .ok : .invalid,
-            db: lost ? .lost : .ok, listen: database.health.isListenLost ? .lost : .ok, partsDenied: await scopes.denied.map(\.rawValue).sorted()
+            db: lost ? .lost : .ok, listen: database.health.isListenLost ? .lost : .ok,
+            partsDenied: await scopes.denied.map(\.rawValue).sorted()
         )
     }
 }

@@ -36,7 +36,8 @@ struct Writer: Sendable {
             for (ready, written) in zip(ready, written) { await conclude(ready, written, milliseconds) }
             let stored = zip(ready, written).filter { $1.outcome != .refused && $1.outcome != .leaseLost }
             await scopes.wrote(
-                arrived: Set(stored.flatMap { ready, written in ready.asked.filter { !written.missing.contains($0.rawValue) } }),
+                arrived: Set(
+                    stored.flatMap { ready, written in ready.asked.filter { !written.missing.contains($0.rawValue) } }),
                 withheld: Set(stored.flatMap { $1.withheld }))
         } catch {
             guard case .refused(let refusal) = error else { return }

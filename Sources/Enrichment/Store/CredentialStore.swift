@@ -134,12 +134,14 @@ package struct CredentialStore: Sendable {
         try await session.query(
             Statements.scopePurge, [.text(name), .text(part.rawValue), .text(id), .bigint(Self.slice)]
         )
-            .first?.textIfPresent("last")
+        .first?.textIfPresent("last")
     }
 
     private var parts: Parameter { .texts(wanted.map(\.rawValue)) }
 
-    private func flag(_ statement: Statement, _ column: StaticString, _ part: Expand) async throws(PostgresError) -> Bool {
+    private func flag(_ statement: Statement, _ column: StaticString, _ part: Expand) async throws(PostgresError)
+        -> Bool
+    {
         try await session.query(statement, [.text(name), .text(part.rawValue)]).first?.boolean(column) ?? false
     }
 }
@@ -184,5 +186,7 @@ extension String {
 
 extension String? {
     /// A comma list; names that this binary does not know are left out.
-    fileprivate var asParts: Set<Expand> { Set((self ?? "").split(separator: ",").compactMap { Expand(rawValue: String($0)) }) }
+    fileprivate var asParts: Set<Expand> {
+        Set((self ?? "").split(separator: ",").compactMap { Expand(rawValue: String($0)) })
+    }
 }

@@ -67,7 +67,8 @@ package struct EngagementStore: Sendable {
             refusal: try row.textIfPresent("cause"),
             missing: try row.textIfPresent("missing")?.split(separator: ",").map(String.init) ?? [],
             withheld: Set(
-                try row.textIfPresent("withheld")?.split(separator: ",").compactMap { Expand(rawValue: String($0)) } ?? []),
+                try row.textIfPresent("withheld")?.split(separator: ",").compactMap { Expand(rawValue: String($0)) }
+                    ?? []),
             lost: Set(try row.textIfPresent("lost")?.split(separator: ",").compactMap { Int64($0) } ?? [])
         )
     }
