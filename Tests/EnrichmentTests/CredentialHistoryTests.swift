@@ -23,8 +23,8 @@ import Testing
             #expect(lab.refusals(401) <= 3 * 16)
             #expect(worker.log.records(of: .credentialInvalid).isEmpty)
             #expect(worker.log.records(of: .credentialRestored).isEmpty)
-            #expect(worker.log.done(.enriched).count == 2_000 && worker.log.records(of: .jobDone).count == 2_000)
             try await worker.stop()
+            #expect(worker.log.done(.enriched).count == 2_000 && worker.log.records(of: .jobDone).count == 2_000)
         }
     }
 

@@ -54,6 +54,7 @@ import Testing
                 #expect(again.keys.filter { hidden.contains($0) }.count == 1)
                 #expect(again.keys.filter { missing.contains($0) }.count == 1)
                 for (id, count) in again { #expect(count == (times[id] ?? 0) + 1) }
+                try await eventually("their lines") { replays(worker).count >= change * 2 }
                 let replayed = replays(worker).suffix(2)
                 #expect(Set(replayed) == Set(again.keys))
                 #expect(replays(worker).count == change * 2, "nothing else was replayed")
@@ -89,6 +90,7 @@ import Testing
             let tries = worker.log.records(of: .jobDone).filter { $0.fields[.reason] == "scope_probe" }
             // One may have to go ahead for comparison when the private one is refused, and try nothing.
             #expect(tries.count <= 3)
+            try await eventually("their lines") { replays(worker).count >= 2 }
             #expect(replays(worker).count == 2)
             // Two replays, at most five requests and a page; two tries of two.
             print("an idle change cost \(lab.world.requests.count) requests")
@@ -108,6 +110,7 @@ import Testing
             #expect(try await lab.database.count("SELECT count(*) FROM dead_letters WHERE cause = 'not_found'") == 5)
             let asked = missing.map { lab.world.requestCount(for: $0) }
             #expect(asked.reduce(0, +) == 1)
+            try await eventually("their lines") { replays(worker).count >= 6 }
             #expect(replays(worker).count == 6)
         }
     }
@@ -127,6 +130,8 @@ import Testing
                 try await deaths(lab).filter { times[$0.key] != $0.value }.count == 2
             }
             try await lab.drained()
+            // The line follows the commit.
+            try await eventually("their lines") { replays(first).count + replays(second).count >= 2 }
             let replayed = replays(first) + replays(second)
             #expect(replayed.filter { hidden.contains($0) }.count == 1)
             #expect(replayed.filter { missing.contains($0) }.count == 1)

@@ -1,0 +1,48 @@
+import Enrichment
+import Simulator
+import TestKit
+import Testing
+
+/// What a refusal does not say of a token.
+@Suite(.serialized) struct TokenEdgeTests {
+    /// Refused with the old token, delivered with the new one: nobody was refused with the new one.
+    @Test func aTokenThatChangesInMidSearchDeniesNothing() async throws {
+        try await ScopeLab.run(without: ["contacts:read"]) { lab in
+            let id = lab.world.id(1)
+            // Long enough for the file to be read again while the first request is out.
+            lab.world.setLatency(id, .milliseconds(2_500))
+            let worker = try await lab.worker()
+            try await lab.insert([id])
+            try await lab.world.waitForRequest(id)
+            lab.replaceToken("sk-apik_new.secret")
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "1", within: .seconds(60))
+            #expect(lab.refusals() == 1, "the old token was refused")
+            #expect(try await lab.gaps().isEmpty)
+            #expect(try await lab.database.count("SELECT count(*) FROM scope_denials") == 0)
+            #expect(worker.log.records(of: .scopeDenied).isEmpty)
+            try await worker.stop()
+        }
+    }
+
+    /// One engagement is answered with 401 whatever the token: it stops the others once, not again and again.
+    @Test func anEngagementThatAnswers401IsItsOwnMatter() async throws {
+        try await ScopeLab.run { lab in
+            let odd = lab.world.id(0)
+            lab.world.override(odd, SimResponse(status: 401))
+            let worker = try await lab.worker()
+            try await lab.insert([odd])
+            try await lab.insert(lab.ids(1..<50))
+            try await eventually("held") { !worker.log.records(of: .credentialInvalid).isEmpty }
+            try await lab.database.wait(
+                for: "SELECT count(*) FROM credentials WHERE state = 'refused' AND next_probe_at IS NOT NULL", toBe: "1")
+            // Half a minute later.
+            try await lab.database.run("UPDATE credentials SET next_probe_at = now()")
+            try await lab.database.wait(for: "SELECT cause FROM dead_letters", toBe: "rejected", within: .seconds(60))
+            try await lab.drained()
+            #expect(try await lab.database.count("SELECT count(*) FROM engagements") == 49)
+            #expect(worker.log.records(of: .credentialInvalid).count == 1)
+            #expect(worker.log.records(of: .credentialRestored).count == 1)
+            try await worker.stop()
+        }
+    }
+}
