@@ -85,7 +85,9 @@ import Testing
                 #expect(one.log.records(of: .dbLost).isEmpty)
             }
             try await neighbour.stop()
-            #expect(worker.log.done(.enriched).count + neighbour.log.done(.enriched).count == 3)
+            try await eventually("their lines") {
+                worker.log.done(.enriched).count + neighbour.log.done(.enriched).count == 3
+            }
         }
     }
 

@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func theNewestAreFilledFirst() async throws {
+    @Test(.timeLimit(.minutes(5))) func theNewestAreFilledFirst() async throws {
         try await ScopeLab.run(without: ["contacts:read"]) { lab in
             let worker = try await lab.worker { $0.concurrency = 1 }
             let ids = lab.ids(0..<60)
@@ -61,7 +61,7 @@ import Testing
     }
 
     /// An answer without the part said nothing, so its arrival is all there is to notice; by the next worker, too.
-    @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+    @Test(.timeLimit(.minutes(5)), arguments: [false, true])
     func whatWasLeftOutFillsOnceItArrives(_ isRestarted: Bool) async throws {
         var switches = Switches()
         switches.missingExpandScope = .leaveOut
@@ -94,7 +94,7 @@ import Testing
     }
 
     /// The part of some engagements never comes, while others have it: each is asked for again three times, and no more.
-    @Test(.timeLimit(.minutes(1))) func aPartThatIsMissingForEverIsNotAskedForForEver() async throws {
+    @Test(.timeLimit(.minutes(5))) func aPartThatIsMissingForEverIsNotAskedForForEver() async throws {
         try await ScopeLab.run { lab in
             let worker = try await lab.worker()
             let lacking = (0..<10).map { "ngmt_Lacking\($0)" }
@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func aRecheckOfAnEmptyQueueMakesItsOwnJob() async throws {
+    @Test(.timeLimit(.minutes(5))) func aRecheckOfAnEmptyQueueMakesItsOwnJob() async throws {
         try await ScopeLab.run(without: ["contacts:read", "companies:read"]) { lab in
             let worker = try await lab.worker()
             try await lab.insert(lab.ids(0..<20))

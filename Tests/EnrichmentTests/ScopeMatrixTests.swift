@@ -28,7 +28,7 @@ import Testing
 
     /// All go at once while 64 requests are out, and every twentieth engagement is refused for another reason.
     @Test(
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(5)),
         arguments: [Switches.ForbiddenStyle.generic, .allRequiredInDetail, .firstMissingInDetail, .scopeInErrors])
     func threeScopesThatGoInMidRunCostWhatIsInFlight(_ style: Switches.ForbiddenStyle) async throws {
         var switches = Switches()

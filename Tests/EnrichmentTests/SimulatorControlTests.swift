@@ -3,7 +3,7 @@ import Testing
 
 @testable import Simulator
 
-@Suite(.timeLimit(.minutes(1))) struct SimulatorControl {
+@Suite(.timeLimit(.minutes(5))) struct SimulatorControl {
     /// What is posted to a verb, and how that shows.
     private struct Case: Sendable {
         /// With `ID` for the engagement's.

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Simulator
 
-@Suite(.timeLimit(.minutes(1))) struct SimulatorServer {
+@Suite(.timeLimit(.minutes(5))) struct SimulatorServer {
     @Test func servesOverHTTPAndStartsAgainOnItsPort() async throws {
         let simulator = Simulator(seed: 7)
         try await simulator.start()

@@ -76,7 +76,7 @@ import Testing
     }
 
     /// While nothing else is to be done the parts are tried by jobs that are made for it.
-    @Test(.timeLimit(.minutes(1))) func anIdleWorkerTriesWithOneJobForEachPart() async throws {
+    @Test(.timeLimit(.minutes(5))) func anIdleWorkerTriesWithOneJobForEachPart() async throws {
         try await run { lab, worker, _, _ in
             lab.world.clearJournal()
             let times = try await deaths(lab)
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func aSuccessReleasesTheRestOfItsCauseAndOnlyThat() async throws {
+    @Test(.timeLimit(.minutes(5))) func aSuccessReleasesTheRestOfItsCauseAndOnlyThat() async throws {
         try await run { lab, worker, hidden, missing in
             lab.world.clearJournal()
             lab.replaceToken("sk-apik_lab.wide", scopes: Self.scopes.union(["engagements:private:read"]))
@@ -116,7 +116,7 @@ import Testing
     }
 
     /// Both see the new token in the same second.
-    @Test(.timeLimit(.minutes(1))) func twoWorkersTryNoMoreThanOne() async throws {
+    @Test(.timeLimit(.minutes(5))) func twoWorkersTryNoMoreThanOne() async throws {
         try await run { lab, first, hidden, missing in
             let second = try await lab.worker { $0.concurrency = 8 }
             lab.world.setLatency(.milliseconds(20))
@@ -145,7 +145,7 @@ import Testing
     }
 
     /// Nobody acts, and nothing else is to be done.
-    @Test(.timeLimit(.minutes(1))) func aTokenThatMayReadMoreFillsTheGapsByItself() async throws {
+    @Test(.timeLimit(.minutes(5))) func aTokenThatMayReadMoreFillsTheGapsByItself() async throws {
         try await run { lab, worker, hidden, missing in
             lab.world.clearJournal()
             lab.replaceToken("sk-apik_lab.more", scopes: Self.scopes.union(["contacts:read"]))
@@ -164,7 +164,7 @@ import Testing
     }
 
     /// An engagement that is private no more, and that somebody queued, is no sign of another token.
-    @Test(.timeLimit(.minutes(1))) func anotherJobsSuccessReleasesNothing() async throws {
+    @Test(.timeLimit(.minutes(5))) func anotherJobsSuccessReleasesNothing() async throws {
         try await run { lab, worker, hidden, _ in
             lab.world.setPrivate(hidden[0], false)
             try await lab.insert([hidden[0]])
@@ -176,7 +176,7 @@ import Testing
     }
 
     /// More than a slice of them wait for a day that somebody chose: they are left alone, and stand before nobody.
-    @Test(.timeLimit(.minutes(1))) func deadLettersThatAreQueuedStandBeforeNoOthers() async throws {
+    @Test(.timeLimit(.minutes(5))) func deadLettersThatAreQueuedStandBeforeNoOthers() async throws {
         try await run { lab, worker, hidden, missing in
             let put = lab.ids(10_000..<11_100)
             for id in put { lab.world.setPrivate(id) }

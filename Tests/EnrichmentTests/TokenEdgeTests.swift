@@ -34,7 +34,8 @@ import Testing
             try await lab.insert(lab.ids(1..<50))
             try await eventually("held") { !worker.log.records(of: .credentialInvalid).isEmpty }
             try await lab.database.wait(
-                for: "SELECT count(*) FROM credentials WHERE state = 'refused' AND next_probe_at IS NOT NULL", toBe: "1")
+                for: "SELECT count(*) FROM credentials WHERE state = 'refused' AND next_probe_at IS NOT NULL", toBe: "1"
+            )
             // Half a minute later.
             try await lab.database.run("UPDATE credentials SET next_probe_at = now()")
             try await lab.database.wait(for: "SELECT cause FROM dead_letters", toBe: "rejected", within: .seconds(60))

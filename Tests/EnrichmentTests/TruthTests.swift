@@ -47,7 +47,7 @@ import Testing
     }
 
     /// A contact that changes moves no engagement (contract U-21), and is still seen.
-    @Test(.timeLimit(.minutes(1))) func aContactThatChangedIsSeenThroughAnUnchangedEngagement() async throws {
+    @Test(.timeLimit(.minutes(5))) func aContactThatChangedIsSeenThroughAnUnchangedEngagement() async throws {
         try await TruthLab.run(seed: TruthSeed.draw("aContactThatChanged")) { lab in
             let id = try #require((0..<500).map(lab.world.id).first { !lab.world.truth($0).contacts.isEmpty })
             let contact = lab.world.truth(id).contacts[0]

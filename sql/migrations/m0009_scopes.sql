@@ -173,7 +173,10 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':probe', 0))
        -- Whoever asks may have looked before another job tried it.
        OR NOT EXISTS (SELECT FROM scope_denials AS d WHERE d.credential_name = credential AND d.part = denied_part AND d.next_probe_at <= now())
-       OR EXISTS (SELECT FROM credentials AS c WHERE c.name = credential AND queued(c._probe_id)) THEN
+       OR EXISTS (SELECT FROM credentials AS c WHERE c.name = credential AND queued(c._probe_id))
+       -- A job that is due will carry it.
+       OR EXISTS (SELECT FROM enrichment_queue AS q
+                  WHERE (CASE WHEN q.priority > 0 THEN 1 WHEN q.priority < 0 THEN -1 ELSE 0 END) IN (1, 0, -1) AND q.available_at <= now()) THEN
         RETURN false;
     END IF;
     SELECT g.engagement_id INTO candidate
