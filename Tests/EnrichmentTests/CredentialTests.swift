@@ -46,7 +46,8 @@ import Testing
             let invalid = worker.log.records(of: .credentialInvalid)
             #expect(invalid.count == 1)
             #expect(invalid.first?.level == .error && invalid.first?.fields[.cause] == "refused")
-            #expect("\(invalid.first?.fields[.hint] ?? .null)".contains("ASKELEPHANT_TOKEN_FILE"))
+            let hint = "\(invalid.first?.fields[.hint] ?? .null)"
+            #expect(hint.contains("ASKELEPHANT_TOKEN_FILE"))
             try await worker.stop()
         }
     }
