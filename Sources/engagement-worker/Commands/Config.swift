@@ -18,7 +18,11 @@ struct Config: ParsableCommand {
             switch output {
             case .table:
                 let style = Style.resolve(settings.color, environment: Setup.environment, isTerminal: isatty(1) == 1)
-                var table = Table("setting", "value", "from")
+                // A path that is cut is of no use.
+                var table = Table([
+                    Table.Column(title: "setting"), Table.Column(title: "value", maximumWidth: 4_096),
+                    Table.Column(title: "from"),
+                ])
                 for row in settings.table { table.add([row.name, row.value, row.source.text]) }
                 print(table.text(style: style), terminator: "")
             case .json:
