@@ -19,6 +19,7 @@ package final class Simulator: Sendable {
 
     private struct Running: Sendable {
         let task: Task<Void, Never>
+        let pending: PendingConnections
         let address: String
     }
 
@@ -52,17 +53,19 @@ package final class Simulator: Sendable {
     /// - Parameter port: 0 takes a free one.
     package func start(host: String = "127.0.0.1", port: Int = 0) async throws {
         precondition(running.withLock { $0 == nil }, "the simulator is started already")
-        let (ports, announce) = AsyncThrowingStream<Int, any Error>.makeStream()
+        let (listeners, announce) = AsyncThrowingStream<any Channel, any Error>.makeStream()
+        let pending = PendingConnections()
+        let http = HTTP1Channel(responder: { [world, hasControl] request, writer, _ in
+            if hasControl, let path = request.head.path, Control.owns(path) {
+                try await Self.control(world, request, writer)
+            } else {
+                try await Self.respond(world, request, writer)
+            }
+        })
         let server = Server(
-            childChannelSetup: HTTP1Channel(responder: { [world, hasControl] request, writer, _ in
-                if hasControl, let path = request.head.path, Control.owns(path) {
-                    try await Self.control(world, request, writer)
-                } else {
-                    try await Self.respond(world, request, writer)
-                }
-            }),
+            childChannelSetup: CountedChannel(served: http, pending: pending),
             configuration: ServerConfiguration(address: .hostname(host, port: port), backlog: 1_024),
-            onServerRunning: { announce.yield($0.localAddress?.port ?? port) },
+            onServerRunning: { announce.yield($0) },
             eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
             logger: Logger(label: "simulator", factory: { _ in SwiftLogNoOpLogHandler() })
         )
@@ -74,8 +77,11 @@ package final class Simulator: Sendable {
                 announce.finish(throwing: error)
             }
         }
-        for try await port in ports {
-            running.withLock { $0 = Running(task: task, address: "\(host):\(port)") }
+        for try await listener in listeners {
+            let address = "\(host):\(listener.localAddress?.port ?? port)"
+            running.withLock {
+                $0 = Running(task: task, pending: pending, address: address)
+            }
             return
         }
         task.cancel()
@@ -88,8 +94,10 @@ package final class Simulator: Sendable {
             defer { running = nil }
             return running
         }
-        stopped?.task.cancel()
-        await stopped?.task.value
+        guard let stopped else { return }
+        await stopped.pending.settled()
+        stopped.task.cancel()
+        await stopped.task.value
     }
 
     @concurrent
