@@ -55,7 +55,7 @@ struct ScopeFallbackTests {
     @Test func nothingItAnswersMakesItLoop() {
         let seed = UInt64.random(in: 1...1_000_000)
         print("seed \(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<200_000 {
             let wanted = Self.all.filter { _ in Bool.random(using: &random) }
             let tried = Bool.random(using: &random) ? Expand.allCases.randomElement(using: &random) : nil
@@ -115,7 +115,7 @@ struct ScopeFallbackTests {
         #expect(fallback.isGranted == (tried.map { !unreadable.contains($0) } ?? false))
     }
 
-    private static func anyAnswer(_ random: inout SplitMix) -> ScopeFallback.Answer {
+    private static func anyAnswer(_ random: inout SeededRandom) -> ScopeFallback.Answer {
         let hint = ScopeHint(
             scopes: Set(Scope.allCases.filter { _ in Int.random(in: 0..<5, using: &random) == 0 }),
             parts: all.filter { _ in Int.random(in: 0..<5, using: &random) == 0 })
@@ -232,17 +232,5 @@ private struct FakeAPI: Sendable {
         case .firstRequired: return Problem(detail: "Requires \(required.first ?? "")")
         case .wrongScope: return Problem(detail: "See tags:write, users:read and contacts:read.")
         }
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

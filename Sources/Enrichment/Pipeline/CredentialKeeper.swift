@@ -271,7 +271,8 @@ extension CredentialKeeper.Trouble {
     var hint: String {
         switch self {
         case .missing: "put a token into ASKELEPHANT_TOKEN_FILE or ASKELEPHANT_TOKEN"
-        case .refused: "put a valid token into ASKELEPHANT_TOKEN_FILE: it is read again within a second"
+        case .refused:
+            "put a valid token into ASKELEPHANT_TOKEN_FILE: it is read again within a second (ASKELEPHANT_TOKEN: restart)"
         case .forbidden: "grant engagements:read to the credential, or put another token into ASKELEPHANT_TOKEN_FILE"
         }
     }

@@ -143,12 +143,11 @@ struct Fetcher: Sendable {
         switch reply {
         case .rateLimited(let after, _):
             guard await board.rateLimited(sent: sent, after: after) else { break }
-            let limit = await board.rateLimit
             log(
-                .warning, .rateLimited, "the API limits the rate: requests are spread",
+                .warning, .rateLimited, "the API limits the rate (429): requests wait, uncharged, and are spread then",
                 [
                     .delayMilliseconds: .integer(Int(after / .milliseconds(1))),
-                    .requestsPerSecond: LogValue(limit),
+                    .hint: "nothing to do unless worker.heartbeat says behind: then ask AskElephant for a higher limit",
                 ])
         case .unavailable, .transport, .contract: break
         default: health.succeeded()

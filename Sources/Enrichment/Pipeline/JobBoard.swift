@@ -96,9 +96,6 @@ actor JobBoard {
         pace.limited(sent: sent, after: after, .now)
     }
 
-    /// The limit that was found, in requests a second.
-    var rateLimit: Double? { pace.limit }
-
     /// True once after the limit was dropped.
     func isRateRestored() -> Bool { pace.isRestored(.now) }
 
