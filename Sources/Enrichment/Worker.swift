@@ -12,6 +12,8 @@ package final class Worker: Sendable {
         package var pollInterval: Duration = .seconds(1)
         package var expand: [Expand] = Expand.allCases
         package var credentialName = "default"
+        /// Of all workers of the credential together.
+        package var maxRequestsPerSecond: Double?
         /// Forgets stored content of parts that the credential may not read any more.
         package var purgesOnScopeLoss = false
         package var maxAttempts = 8
@@ -36,8 +38,8 @@ package final class Worker: Sendable {
     private let log: Log
     private let board: JobBoard
     private let bell = Bell()
-    private let apiHealth = APIHealth()
     private let store: CredentialStore
+    private let governor: Governor
     private let scopes: ScopeBook
     private let budget: ByteBudget
     private let database: Database
@@ -51,11 +53,16 @@ package final class Worker: Sendable {
         self.configuration = configuration
         self.credentials = credentials
         self.log = log.adding([.worker: .string(String(UInt64(bitPattern: bootID), radix: 16))])
-        board = JobBoard(concurrency: configuration.concurrency)
+        board = JobBoard(
+            concurrency: configuration.concurrency, isRateCapped: configuration.maxRequestsPerSecond != nil)
         database = Database(configuration.database, bootID: bootID, log: self.log)
         budget = ByteBudget(total: configuration.memoryBudget, largestBody: configuration.client.maxBodyBytes)
-        store = CredentialStore(
-            name: configuration.credentialName, wanted: configuration.expand, session: database.scopes)
+        let patient = Patient(database.scopes)
+        store = CredentialStore(name: configuration.credentialName, wanted: configuration.expand, session: patient)
+        let rate = RateStore(
+            name: configuration.credentialName, bootID: bootID, cap: configuration.maxRequestsPerSecond,
+            session: patient)
+        governor = Governor(board: board, store: rate, log: self.log)
         scopes = ScopeBook(store: store, log: self.log)
         report = Reporter(log: self.log, bootID: bootID, keepsEnded: keepsEnded)
     }
@@ -95,11 +102,12 @@ package final class Worker: Sendable {
     package func run(once: Bool = false) async -> Ended {
         let channel = channel.withLock(\.self)
         let client = Client(configuration.client)
-        let keeper = credentialKeeper(client, isOneShot: once)
+        let health = apiHealth(client)
+        let keeper = credentialKeeper(client, health, isOneShot: once)
         await keeper.open()
         let upkeep = startUpkeep(channel, keeper)
         log(.notice, .workerReady, "ready", [.channel: .string(channel)])
-        let isDrained = await work(client, keeper, once: once)
+        let isDrained = await work(client, keeper, health, once: once)
         upkeep.cancel()
         let isRefused = await keeper.trouble != nil
         // Not waited for where something hangs: the process ends, and Postgres sees that.
@@ -135,7 +143,8 @@ package final class Worker: Sendable {
     /// - Parameter force: the answers win against newer stored ones.
     package func enrich(_ engagements: [EngagementID], force: Bool) async throws -> [JobDone] {
         let client = Client(configuration.client)
-        let credentials = credentialKeeper(client, isOneShot: true)
+        let health = apiHealth(client)
+        let credentials = credentialKeeper(client, health, isOneShot: true)
         await credentials.open()
         let clock = DatabaseClock(session: database.keep, log: log)
         for engagement in engagements {
@@ -145,8 +154,12 @@ package final class Worker: Sendable {
             await board.admit([held.job])
         }
         await board.closeIntake()
-        let upkeep = Task { await keeper.extendLeases() }
-        let fetching = Task { await fetch(fetcher(client, credentials, clock)) }
+        let upkeep = Task { [governor] in
+            async let turns: Void = governor.run()
+            await keeper.extendLeases()
+            await turns
+        }
+        let fetching = Task { await fetch(fetcher(client, credentials, health, clock)) }
         let writing = Task { await write(force: force) }
         await board.emptied()
         await board.stop()
@@ -178,13 +191,15 @@ package final class Worker: Sendable {
 
     /// The line from claim to write. Ends when the board has stopped and everything in hand has ended, or when the drain
     /// timeout is over: false, and what is left goes back by itself once our connections are gone.
-    private func work(_ client: Client, _ credentials: CredentialKeeper, once: Bool) async -> Bool {
+    private func work(
+        _ client: Client, _ credentials: CredentialKeeper, _ health: APIHealth, once: Bool
+    ) async -> Bool {
         let clock = DatabaseClock(session: database.keep, log: log)
         let claiming = Task {
             await claimer(clock, once: once).run()
             await board.closeIntake()
         }
-        let fetching = Task { await fetch(fetcher(client, credentials, clock)) }
+        let fetching = Task { await fetch(fetcher(client, credentials, health, clock)) }
         let writing = Task { await write() }
         let (ends, end) = AsyncStream<Bool>.makeStream()
         Task {
@@ -233,17 +248,23 @@ package final class Worker: Sendable {
         )
     }
 
-    private func fetcher(_ client: Client, _ credentials: CredentialKeeper, _ clock: DatabaseClock) -> Fetcher {
+    private func fetcher(
+        _ client: Client, _ credentials: CredentialKeeper, _ health: APIHealth, _ clock: DatabaseClock
+    ) -> Fetcher {
         Fetcher(
-            board: board, clock: clock, client: client, credentials: credentials, scopes: scopes, health: apiHealth,
+            board: board, clock: clock, client: client, credentials: credentials, scopes: scopes, health: health,
             judge: judge, budget: budget, log: log
         )
     }
 
-    private func credentialKeeper(_ client: Client, isOneShot: Bool) -> CredentialKeeper {
+    private func apiHealth(_ client: Client) -> APIHealth {
+        APIHealth(board: board, governor: governor, client: client, budget: budget, log: log)
+    }
+
+    private func credentialKeeper(_ client: Client, _ health: APIHealth, isOneShot: Bool) -> CredentialKeeper {
         CredentialKeeper(
             source: credentials, store: store, scopes: scopes, board: board, client: client, budget: budget,
-            health: apiHealth, log: log, stopsOnTrouble: isOneShot
+            health: health, governor: governor, log: log, stopsOnTrouble: isOneShot
         )
     }
 
@@ -258,13 +279,13 @@ package final class Worker: Sendable {
         let keeper = keeper
         let doorbell = Doorbell(session: database.listen, health: database.health, channel: channel, bell: bell)
         let pulse = Pulse(
-            board: board, database: database, credentials: credentials, scopes: scopes, apiHealth: apiHealth,
-            report: report,
+            board: board, database: database, credentials: credentials, scopes: scopes, report: report,
             interval: configuration.heartbeatInterval, log: log
         )
         let purger = configuration.purgesOnScopeLoss ? PartPurger(store: store) : nil
-        return Task { [scopes] in
+        return Task { [scopes, governor] in
             await withTaskGroup(of: Void.self) { group in
+                group.addTask { await governor.run() }
                 if let purger { group.addTask { await purger.run(scopes) } }
                 group.addTask { await keeper.extendLeases() }
                 group.addTask { await keeper.watchOthers() }

@@ -14,6 +14,7 @@ package struct Migration: Sendable {
         Migration(7, "jobs", PackageResources.m0007_jobs_sql),
         Migration(8, "views", PackageResources.m0008_views_sql),
         Migration(9, "scopes", PackageResources.m0009_scopes_sql),
+        Migration(10, "rate", PackageResources.m0010_rate_sql),
     ]
 
     /// The schema version that this binary is written for.

@@ -42,6 +42,9 @@ package enum Statements {
     package static let migrationsApplied = Statement(
         name: "migrations_applied", embedded: PackageResources.migrations_applied_sql)
     package static let queueSummary = Statement(name: "queue_summary", embedded: PackageResources.queue_summary_sql)
+    package static let rateMeet = Statement(name: "rate_meet", embedded: PackageResources.rate_meet_sql)
+    package static let rateTrial = Statement(name: "rate_trial", embedded: PackageResources.rate_trial_sql)
+    package static let rateTurns = Statement(name: "rate_turns", embedded: PackageResources.rate_turns_sql)
     package static let scopeDeny = Statement(name: "scope_deny", embedded: PackageResources.scope_deny_sql)
     package static let scopeGrant = Statement(name: "scope_grant", embedded: PackageResources.scope_grant_sql)
     package static let scopeList = Statement(name: "scope_list", embedded: PackageResources.scope_list_sql)
@@ -67,12 +70,12 @@ package enum Statements {
     package static let workersGone = Statement(name: "workers_gone", embedded: PackageResources.workers_gone_sql)
 
     package static let all: [Statement] = [
-        bellChannel, clockRead, credentialJudge, credentialOpen, credentialSee, credentialShow, credentialTry, deadList,
-        deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements, demoItems, demoLinks, demoMissing,
-        dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow, jobClaim, jobExtend, jobInsert,
-        jobInsertHeld, jobNextDue, jobReclaim, jobSettle, mediaExpire, migrationsApplied, queueSummary, scopeDeny,
-        scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck,
-        scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers, workerIdle,
-        workerLeave, workerRegister, workersGone,
+        bellChannel, clockRead, credentialJudge, credentialOpen, credentialSee, credentialShow, credentialTry,
+        deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements, demoItems, demoLinks,
+        demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow, jobClaim, jobExtend,
+        jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, mediaExpire, migrationsApplied, queueSummary,
+        rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain,
+        scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps, statusQueue,
+        statusSuccess, statusWorkers, workerIdle, workerLeave, workerRegister, workersGone,
     ]
 }

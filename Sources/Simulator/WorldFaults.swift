@@ -31,9 +31,9 @@ extension World {
         state.withLock { $0.overrideOfAll = nil }
     }
 
-    /// Answers 429 to what exceeds it in any second; `nil` takes the limit away. `Retry-After` says one second.
-    package func setRateLimit(perSecond: Int?) {
-        state.withLock { $0.rate = RateLimit(perSecond: perSecond) }
+    /// Answers 429 to what exceeds it; `nil` takes the limit away. `Retry-After` says one second.
+    package func setRateLimit(perSecond: Int?, _ kind: RateLimit.Kind = .window) {
+        state.withLock { $0.rate = RateLimit(perSecond: perSecond, kind) }
     }
 
     /// Every answer waits for this.
@@ -75,23 +75,36 @@ struct Override: Sendable {
     }
 }
 
-/// Counts requests in windows of one second.
-struct RateLimit: Sendable {
-    var perSecond: Int?
-    private var windowStart: ContinuousClock.Instant?
-    private var count = 0
+/// How many requests are let through.
+package struct RateLimit: Sendable {
+    package enum Kind: Sendable {
+        /// So many in each second, the first of which begins with a request.
+        case window
+        /// So many in store at first and at most; each second brings as many.
+        case bucket
+    }
 
-    init(perSecond: Int? = nil) {
+    var perSecond: Int?
+    private let kind: Kind
+    private var since: ContinuousClock.Instant?
+    /// Used in this window, or missing from the bucket.
+    private var used = 0.0
+
+    init(perSecond: Int? = nil, _ kind: Kind = .window) {
         self.perSecond = perSecond
+        self.kind = kind
     }
 
     mutating func allowsOneMore(now: ContinuousClock.Instant = .now) -> Bool {
         guard let perSecond else { return true }
-        if windowStart.map({ now - $0 >= .seconds(1) }) ?? true {
-            windowStart = now
-            count = 0
+        let passed = since.map { (now - $0) / .seconds(1) } ?? 1
+        switch kind {
+        case .window where passed >= 1: (since, used) = (now, 0)
+        case .window: break
+        case .bucket: (since, used) = (now, max(0, used - passed * Double(perSecond)))
         }
-        count += 1
-        return count <= perSecond
+        guard used + 1 <= Double(perSecond) else { return false }
+        used += 1
+        return true
     }
 }

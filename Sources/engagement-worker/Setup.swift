@@ -61,6 +61,7 @@ enum Setup {
         configuration.expand = settings.expand.compactMap(Expand.init)
         configuration.credentialName = settings.credentialName
         configuration.purgesOnScopeLoss = settings.onScopeLoss == .purge
+        configuration.maxRequestsPerSecond = settings.maxRequestsPerSecond.map(Double.init)
         configuration.maxAttempts = settings.maxAttempts
         configuration.backoff = Backoff(base: settings.backoffBase, cap: settings.backoffCap)
         configuration.memoryBudget = settings.memoryBudget

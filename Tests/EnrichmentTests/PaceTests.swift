@@ -8,170 +8,189 @@ struct PaceTests {
 
     private func at(_ seconds: Double) -> ContinuousClock.Instant { start + .seconds(seconds) }
 
-    /// A pace that met a 429 at one second, after so many requests within that second.
-    private func limited(after accepted: Int, pause: Duration = .seconds(1)) -> Paced {
-        let pace = Paced()
-        for number in 0..<accepted { pace.accepted(at(Double(number) / Double(accepted))) }
-        pace.limited(sent: at(0.9), after: pause, at(1))
-        return pace
+    // MARK: The beginning
+
+    @Test func fewRequestsAreOutAtFirstAndEachAnswerLetsMoreGo() {
+        let pace = Paced(concurrency: 64)
+        #expect(pace.next(inFlight: 0, at(0)) == .nothing)
+        pace.sent(at(0))
+        #expect(pace.next(inFlight: 1, at(0)) == .nothing)
+        #expect(pace.next(inFlight: 2, at(0)) == .time(at(0.1)))
+        for _ in 0..<3 { pace.accepted(at(0)) }
+        #expect(pace.next(inFlight: 2, at(0)) == .nothing)
+        #expect(pace.next(inFlight: 3, at(0)) != .nothing)
     }
 
-    @Test func withoutA429NothingWaits() {
-        let pace = Paced()
-        for number in 0..<10_000 {
-            let now = at(Double(number) / 10_000)
-            #expect(pace.wait(now) == .zero)
-            pace.sent(now)
-            pace.accepted(now)
+    @Test func answersThatDoNotComeStopNothing() {
+        let pace = Paced(concurrency: 64)
+        pace.sent(at(0))
+        #expect(pace.next(inFlight: 9, at(0.79)) != .nothing)
+        #expect(pace.next(inFlight: 9, at(0.81)) == .nothing)
+        #expect(pace.next(inFlight: 63, at(6.3)) == .nothing)
+    }
+
+    /// However many are asked for at once, those that are out when the limit is met are a third of what went well.
+    @Test(arguments: [5, 20, 100, 1_000]) func aLimitIsMetByFew(_ limit: Int) {
+        let pace = Paced(concurrency: 1_024)
+        var inFlight = 0
+        var served = 0
+        func fill() {
+            while pace.next(inFlight: inFlight, at(0)) == .nothing {
+                inFlight += 1
+                pace.sent(at(0))
+            }
         }
-        #expect(pace.limit == nil)
-        #expect(!pace.isRestored(at(1_000)))
+        while served < limit {
+            fill()
+            inFlight -= 1
+            served += 1
+            pace.accepted(at(0))
+        }
+        fill()
+        #expect(inFlight <= 2 + limit / 3 + 1)
     }
 
-    @Test func a429StopsEverythingForAsLongAsItAsks() {
-        let pace = limited(after: 20, pause: .seconds(3))
-        #expect(pace.wait(at(1)) == .seconds(3))
-        #expect(pace.wait(at(3.5)) == .seconds(0.5))
-        #expect(pace.wait(at(4)) == .zero)
+    @Test func onceAllMayBeOutNothingWaits() {
+        let pace = Paced(concurrency: 4)
+        for _ in 0..<6 { pace.accepted(at(0)) }
+        #expect(pace.next(inFlight: 3, at(0)) == .nothing)
     }
 
-    @Test func whatWentWellInTheSecondBeforeIsTheLimit() throws {
-        let first = limited(after: 20)
-        #expect(first.limit == nil, "good answers may be on their way still")
-        first.wait(at(2))
-        #expect(try #require(first.limit) == 18)
-        let pace = Paced()
-        // Of these only the last five are within the second.
+    @Test func aRequestThatIsNotTheFirstOfItsJobWaitsForNoAnswer() {
+        let pace = Paced(concurrency: 64)
+        #expect(pace.next(inFlight: 2, at(0)) != .nothing)
+        #expect(pace.nextOfJob(at(0)) == .nothing)
+    }
+
+    // MARK: The limit
+
+    @Test func a429StopsEverythingForAsLongAsItAsksAndThenTurnsAreNeeded() {
+        let pace = Paced(concurrency: 64)
+        for number in 0..<20 { pace.accepted(at(Double(number) / 20)) }
+        #expect(pace.limited(sent: at(0.9), after: .seconds(3), at(1)) == 20)
+        #expect(pace.next(inFlight: 0, at(1)) == .time(at(4)))
+        #expect(pace.nextOfJob(at(3.9)) == .time(at(4)))
+        #expect(pace.next(inFlight: 0, at(4)) == .turns(.turns))
+        #expect(pace.nextOfJob(at(4)) == .turns(.turns))
+    }
+
+    @Test func onlyTheSecondBeforeTheLimitCounts() {
+        let pace = Paced(concurrency: 64)
         for number in 0..<15 { pace.accepted(at(Double(number) / 5)) }
-        #expect(pace.limited(sent: at(2.9), after: .seconds(1), at(2.9)))
-        pace.wait(at(3.9))
-        #expect(try #require(pace.limit) == 4.5)
+        #expect(pace.limited(sent: at(2.9), after: .seconds(1), at(2.9)) == 5)
     }
 
-    @Test func thereIsAlwaysOneRequestASecond() throws {
-        let none = limited(after: 0)
-        none.wait(at(2))
-        #expect(try #require(none.limit) == 1)
-        let pace = limited(after: 3)
-        for number in 1...20 {
-            pace.limited(sent: at(Double(number) * 10), after: .seconds(1), at(Double(number) * 10))
-            pace.wait(at(Double(number) * 10 + 1))
-        }
-        #expect(try #require(pace.limit) == 1)
+    @Test func requestsThatWereOutWhenTheLimitWasMetAreTheSameEvent() {
+        let pace = Paced(concurrency: 64)
+        #expect(pace.limited(sent: at(0.5), after: .seconds(1), at(1)) == 0)
+        #expect(pace.limited(sent: at(0.9), after: .seconds(5), at(1.125)) == nil, "but the longest pause holds")
+        #expect(pace.next(inFlight: 0, at(5)) == .time(at(6.125)))
+        #expect(pace.limited(sent: at(6.2), after: .seconds(1), at(6.3)) == 0)
     }
 
-    /// Sixty-four were out when the first 429 came: theirs say nothing new, but the longest pause holds.
-    @Test func the429sOfOneEpisodeCountOnce() throws {
-        let pace = Paced()
-        for _ in 0..<20 { pace.accepted(at(0.5)) }
-        #expect(pace.limited(sent: at(0.2), after: .seconds(1), at(1)))
-        for number in 1...63 {
-            #expect(!pace.limited(sent: at(0.2), after: .seconds(number == 7 ? 4 : 1), at(1 + Double(number) / 1_000)))
-        }
-        #expect(pace.wait(at(2)) > .seconds(3.006) && pace.wait(at(2)) < .seconds(3.008))
-        pace.wait(at(5.1))
-        #expect(try #require(pace.limit) == 18)
-    }
-
-    @Test func aLaterEpisodeLowersTheLimitButIsNoNews() throws {
-        let pace = limited(after: 20)
-        pace.wait(at(2))
-        for number in 0..<10 { pace.accepted(at(5 + Double(number) / 10)) }
-        #expect(!pace.limited(sent: at(5.9), after: .seconds(1), at(6)))
-        pace.wait(at(7))
-        #expect(try #require(pace.limit) == 9)
-    }
-
-    @Test func requestsAreSpreadAndASilenceSavesNoneUp() {
-        let pace = limited(after: 10)
-        // Nobody wants to send until the fifth second.
-        var sent: [Double] = []
-        for millisecond in 5_000..<8_000 where pace.wait(at(Double(millisecond) / 1_000)) == .zero {
-            pace.sent(at(Double(millisecond) / 1_000))
-            sent.append(Double(millisecond) / 1_000)
-        }
-        #expect(sent.count { $0 < 6 } <= 11)
-        #expect(sent.count >= 27)
-        let gaps = zip(sent.dropFirst(2), sent.dropFirst()).map { $0 - $1 }
-        #expect(gaps.allSatisfy { $0 > 0.08 }, "\(gaps)")
-    }
-
-    @Test func itGrowsSlowlyAtFirstAndFasterLater() throws {
-        let pace = limited(after: 100)
-        func limit(_ seconds: Double) throws -> Double {
-            pace.wait(at(seconds))
-            return try #require(pace.limit)
-        }
-        #expect(try limit(2) == 90)
-        #expect(abs(try limit(3) - 91.8) < 0.01)
-        for second in 4...10 { _ = try limit(Double(second)) }
-        let early = try limit(10.9)
-        #expect(early > 100 && early < 110)
-        let late = try limit(11.9)
-        #expect(late / early > 1.09 && late / early < 1.11)
-    }
-
-    @Test func itIsDroppedAMinuteAfterTheLast429AndSaysSoOnce() {
-        let pace = limited(after: 20)
-        #expect(!pace.isRestored(at(60)))
-        pace.limited(sent: at(30), after: .seconds(1), at(30))
-        #expect(!pace.isRestored(at(90)))
-        #expect(pace.isRestored(at(91.5)))
-        #expect(!pace.isRestored(at(92)))
-        #expect(pace.limit == nil && pace.wait(at(92)) == .zero)
-        #expect(pace.limited(sent: at(95), after: .seconds(1), at(95)), "the next one is news again")
-    }
-
-    /// An API that takes so many requests in any second, and whoever sends always has something to send.
-    @Test(arguments: [1, 3, 10, 50, 300]) func itFindsAndKeepsToTheLimitOfAnAPI(_ perSecond: Int) {
-        let pace = Paced()
-        var flying: [(sent: Double, isAccepted: Bool)] = []
-        var windowStart = -1.0
-        var inWindow = 0
-        var accepted = 0
-        var refused = 0
-        for millisecond in 0..<90_000 {
-            let now = Double(millisecond) / 1_000
-            while let first = flying.first, first.sent + 0.02 <= now {
-                flying.removeFirst()
-                if first.isAccepted {
-                    pace.accepted(at(now))
-                } else {
-                    pace.limited(sent: at(first.sent), after: .seconds(1), at(now))
-                }
-            }
-            while flying.count < 64, pace.wait(at(now)) == .zero {
-                pace.sent(at(now))
-                if now - windowStart >= 1 { (windowStart, inWindow) = (now, 0) }
-                inWindow += 1
-                flying.append((now, inWindow <= perSecond))
-                guard millisecond >= 30_000 else { continue }
-                if inWindow <= perSecond { accepted += 1 } else { refused += 1 }
+    @Test func turnsLeaveAtEvenDistances() {
+        let pace = Paced(concurrency: 64, isCapped: true)
+        #expect(pace.next(inFlight: 0, at(0)) == .turns(.turns))
+        pace.grant(3, from: at(1), every: .milliseconds(125))
+        var left: [Double] = []
+        for step in 0..<128 {
+            let now = at(Double(step) / 64)
+            while pace.next(inFlight: 0, now) == .nothing {
+                left.append(Double(step) / 64)
+                pace.sent(now)
             }
         }
-        print("\(perSecond)/s: \(accepted / 60)/s accepted, \(refused) refused in a minute")
-        #expect(accepted > perSecond * 60 / 2)
-        #expect(refused <= max(30, accepted / 20))
+        #expect(left == [1.0, 1.125, 1.25])
+        #expect(pace.next(inFlight: 0, at(2)) == .turns(.turns))
+    }
+
+    @Test func a429TakesTurnsBack() {
+        let pace = Paced(concurrency: 64, isCapped: true)
+        pace.grant(10, from: at(0), every: .zero)
+        _ = pace.limited(sent: at(0), after: .seconds(1), at(0.1))
+        #expect(pace.next(inFlight: 0, at(1.1)) == .turns(.turns))
+    }
+
+    @Test func anEventOfAnotherWorkerIsCountedOnce() {
+        let pace = Paced(concurrency: 64)
+        for number in 0..<10 { pace.accepted(at(Double(number) / 10)) }
+        #expect(pace.heard(limitedAt: at(0.95), pausedUntil: at(1.95)) == 10)
+        #expect(pace.next(inFlight: 0, at(1)) == .time(at(1.95)))
+        // The same, told again a little off.
+        #expect(pace.heard(limitedAt: at(0.96), pausedUntil: nil) == nil)
+        #expect(pace.limited(sent: at(0.9), after: .seconds(1), at(1)) == nil)
+        #expect(pace.heard(limitedAt: at(5), pausedUntil: at(6)) == 0)
+    }
+
+    @Test func whatWasAnsweredAfterAnEventIsNotOfIt() {
+        let pace = Paced(concurrency: 64)
+        for number in 0..<10 { pace.accepted(at(Double(number))) }
+        #expect(pace.heard(limitedAt: at(5.5), pausedUntil: nil) == 1)
+    }
+
+    @Test func aLimitThatIsLiftedIsSaidOnceAndTheBeginningIsCarefulAgain() {
+        let pace = Paced(concurrency: 64)
+        for _ in 0..<1_000 { pace.accepted(at(0)) }
+        #expect(pace.unlimited() == false)
+        _ = pace.limited(sent: at(0), after: .seconds(1), at(0))
+        #expect(pace.unlimited())
+        #expect(pace.unlimited() == false)
+        #expect(pace.next(inFlight: 2, at(2)) != .nothing)
+        #expect(pace.next(inFlight: 1, at(2)) == .nothing)
+    }
+
+    @Test func aConfiguredLimitHoldsWithoutAnyOfTheAPI() {
+        let pace = Paced(concurrency: 64, isCapped: true)
+        #expect(pace.next(inFlight: 0, at(0)) == .turns(.turns))
+        _ = pace.unlimited()
+        #expect(pace.nextOfJob(at(0)) == .turns(.turns))
+    }
+
+    // MARK: An API that is away
+
+    @Test func anAPIThatIsAwayIsTriedByTrialsOnly() {
+        let pace = Paced(concurrency: 64)
+        for _ in 0..<1_000 { pace.accepted(at(0)) }
+        pace.lost()
+        #expect(pace.next(inFlight: 0, at(1)) == .turns(.trial))
+        pace.grant(1, from: at(1), every: .zero)
+        #expect(pace.next(inFlight: 0, at(1)) == .nothing)
+        pace.sent(at(1))
+        #expect(pace.next(inFlight: 0, at(1)) == .turns(.trial))
+    }
+
+    @Test func anAPIThatIsBackIsNotStormed() {
+        let pace = Paced(concurrency: 64)
+        for _ in 0..<1_000 { pace.accepted(at(0)) }
+        pace.lost()
+        pace.accepted(at(2))
+        #expect(!pace.isAway)
+        #expect(pace.next(inFlight: 1, at(2)) == .nothing)
+        #expect(pace.next(inFlight: 2, at(2)) != .nothing)
     }
 }
 
 /// A pace whose changes an expectation may ask for.
 private final class Paced {
-    private var pace = Pace()
+    private var pace: Pace
 
-    var limit: Double? { pace.limit }
+    init(concurrency: Int, isCapped: Bool = false) { pace = Pace(concurrency: concurrency, isCapped: isCapped) }
 
-    @discardableResult
-    func wait(_ now: ContinuousClock.Instant) -> Duration { pace.wait(now) }
+    var isAway: Bool { pace.isAway }
 
+    func next(inFlight: Int, _ now: ContinuousClock.Instant) -> Pace.Wait { pace.next(inFlight: inFlight, now) }
+    func nextOfJob(_ now: ContinuousClock.Instant) -> Pace.Wait { pace.nextOfJob(now) }
     func sent(_ now: ContinuousClock.Instant) { pace.sent(now) }
-
     func accepted(_ now: ContinuousClock.Instant) { pace.accepted(now) }
-
-    @discardableResult
-    func limited(sent: ContinuousClock.Instant, after: Duration, _ now: ContinuousClock.Instant) -> Bool {
+    func limited(sent: ContinuousClock.Instant, after: Duration, _ now: ContinuousClock.Instant) -> Int? {
         pace.limited(sent: sent, after: after, now)
     }
-
-    func isRestored(_ now: ContinuousClock.Instant) -> Bool { pace.isRestored(now) }
+    func heard(limitedAt time: ContinuousClock.Instant, pausedUntil end: ContinuousClock.Instant?) -> Int? {
+        pace.heard(limitedAt: time, pausedUntil: end)
+    }
+    func unlimited() -> Bool { pace.unlimited() }
+    func lost() { pace.lost() }
+    func grant(_ count: Int, from start: ContinuousClock.Instant, every step: Duration) {
+        pace.grant(count, from: start, every: step)
+    }
 }

@@ -37,7 +37,8 @@ extension HTTPClient.Configuration {
             idleTimeout: .seconds(30),
             concurrentHTTP1ConnectionsPerHostSoftLimit: configuration.concurrency
         )
-        pool.retryConnectionEstablishment = true
+        // The library would try again for a whole time-out, with pauses of up to a minute: when to try is the worker's to say.
+        pool.retryConnectionEstablishment = false
         self.init(
             tlsConfiguration: tls,
             redirectConfiguration: .disallow,

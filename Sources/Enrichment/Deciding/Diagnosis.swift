@@ -10,7 +10,7 @@ struct Diagnosis: Sendable, Equatable {
         var isPaused = false
         /// Why the credential does not serve.
         var credentialTrouble: String?
-        var apiIsAlive = true
+        var apiIsAway = false
     }
 
     /// A worker whose oldest due job waits longer than this is behind.
@@ -33,8 +33,8 @@ struct Diagnosis: Sendable, Equatable {
             self.init(.blocked, trouble, .api)
         } else if due == 0 {
             self.init(.healthy, nil, .nothing)
-        } else if !facts.apiIsAlive {
-            self.init(.blocked, "the API answered nothing for 10 s", .api)
+        } else if facts.apiIsAway {
+            self.init(.blocked, "the API does not serve", .api)
         } else {
             let limit: Heartbeat.Limit = facts.unwritten >= Self.backlogOfWriters ? .database : .api
             let isBehind = facts.oldestDueSeconds > Self.patienceSeconds

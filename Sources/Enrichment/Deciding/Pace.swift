@@ -1,70 +1,162 @@
-/// When the next request may leave: pure. Finds the API's limit by itself, since none is documented (contract U-8).
+/// When the next request may leave: pure. None of the API's limits is documented (contract U-8), so they are found.
 ///
-/// Without a 429 there is no limit. A 429 stops everything for as long as it asks; what went well in the second before it
-/// is the limit then. It grows again, slowly at first, and is dropped after a minute without a 429.
+/// At first few requests are out at a time, and each answer lets more go, as time does: a limit is met by few of them, and an
+/// API that comes back is not stormed. A 429 stops everything for as long as it asks. From then on requests leave by turns, which
+/// Postgres hands out to all workers of the credential. An API that is away is tried by one request of all workers a second.
 struct Pace {
-    private static let memory: Duration = .seconds(60)
-    private static let caution: Duration = .seconds(10)
+    /// What the next request has to wait for.
+    enum Wait: Equatable {
+        case nothing
+        case time(ContinuousClock.Instant)
+        /// Turns of that kind, from Postgres.
+        case turns(Need)
+    }
 
-    /// Requests a second; nil: no limit is known.
-    private(set) var limit: Double?
+    /// What is to be asked of Postgres.
+    enum Need: Equatable {
+        case turns
+        /// One request that tries whether the API is back.
+        case trial
+    }
+
+    /// The configured limit: then requests leave by turns always.
+    let isCapped: Bool
+    private static let foresight: Duration = .milliseconds(25)
+
+    private(set) var isLimited = false
+    private(set) var isAway = false
+    private var opening = Opening()
+    private let concurrency: Int
     private var pausedUntil: ContinuousClock.Instant?
-    private var nextSend: ContinuousClock.Instant?
+    private var turns: [Turns] = []
+    /// Everything that was sent before is known to have met the limit.
     private var lastLimited: ContinuousClock.Instant?
-    private var lastGrowth: ContinuousClock.Instant?
-    /// The first 429 of an episode whose limit is not settled yet: good answers may be on their way still.
-    private var unsettled: ContinuousClock.Instant?
     private var accepted = RecentCount()
 
-    /// How long the next request has to wait; zero: not at all.
-    mutating func wait(_ now: ContinuousClock.Instant) -> Duration {
-        if let pausedUntil, now < pausedUntil { return pausedUntil - now }
-        settle(now)
-        grow(now)
-        return max(.zero, (nextSend ?? now) - now)
+    init(concurrency: Int, isCapped: Bool = false) {
+        self.concurrency = concurrency
+        self.isCapped = isCapped
+    }
+
+    /// What the next job has to wait for, with so many out.
+    func next(inFlight: Int, _ now: ContinuousClock.Instant) -> Wait {
+        if isAway { return turn(.trial, now) }
+        let next = nextOfJob(now)
+        guard next == .nothing, !isLimited, inFlight < concurrency else { return next }
+        return opening.opens(inFlight, now).map { .time($0) } ?? .nothing
+    }
+
+    /// What a request has to wait for that is not the first of its job: it takes no place of another job.
+    func nextOfJob(_ now: ContinuousClock.Instant) -> Wait {
+        if let pausedUntil, now < pausedUntil { return .time(pausedUntil) }
+        guard isLimited || isCapped, !isAway else { return .nothing }
+        return turn(.turns, now)
+    }
+
+    private func turn(_ need: Need, _ now: ContinuousClock.Instant) -> Wait {
+        guard let next = turns.first?.next else { return .turns(need) }
+        return next <= now ? .nothing : .time(next)
+    }
+
+    /// What to ask for now, so that the next turns are here when the last of these has left.
+    func need(_ now: ContinuousClock.Instant) -> Need? {
+        if isAway { return turns.isEmpty ? .trial : nil }
+        guard isLimited || isCapped, now >= pausedUntil ?? now else { return nil }
+        return turns.last.map { $0.last < now + Self.foresight } ?? true ? .turns : nil
     }
 
     mutating func sent(_ now: ContinuousClock.Instant) {
-        guard let limit else { return }
-        let step = Duration.seconds(1 / limit)
-        // What was not used is lost, but for one request: no burst after a silence.
-        nextSend = max(nextSend ?? now, now - step) + step
+        guard !turns.isEmpty else { return opening.begin(now) }
+        turns[0].removeFirst()
+        if turns[0].count == 0 { turns.removeFirst() }
+        opening.begin(now)
     }
 
-    mutating func accepted(_ now: ContinuousClock.Instant) { accepted.note(now) }
+    /// The API served, or said itself why not.
+    mutating func accepted(_ now: ContinuousClock.Instant) {
+        accepted.note(now)
+        isAway = false
+        opening.answered()
+    }
 
-    /// A 429 for a request that was sent then. True if no limit was known before.
-    mutating func limited(sent: ContinuousClock.Instant, after: Duration, _ now: ContinuousClock.Instant) -> Bool {
+    /// A 429 for a request that was sent then. What went well in the second before it, if this is the first of the event.
+    mutating func limited(
+        sent: ContinuousClock.Instant, after: Duration, _ now: ContinuousClock.Instant
+    ) -> Int? {
         pausedUntil = max(pausedUntil ?? now, now + after)
-        // Requests that were on their way when the limit was met say nothing new.
-        if let lastLimited, sent <= lastLimited { return false }
-        let isNew = lastLimited == nil
+        turns = []
+        isLimited = true
+        isAway = false
+        if let lastLimited, sent <= lastLimited { return nil }
         lastLimited = now
-        unsettled = unsettled ?? now
-        return isNew
+        return accepted.count(from: now - .seconds(1), to: now)
     }
 
-    /// True once, when the limit was dropped.
-    mutating func isRestored(_ now: ContinuousClock.Instant) -> Bool {
-        guard let last = lastLimited, now - max(last, pausedUntil ?? last) > Self.memory else { return false }
-        self = Pace()
+    /// Another worker met the limit then. What went well here in the second before, if that is news.
+    mutating func heard(
+        limitedAt time: ContinuousClock.Instant, pausedUntil end: ContinuousClock.Instant?
+    ) -> Int? {
+        isLimited = true
+        if let end { pausedUntil = max(pausedUntil ?? end, end) }
+        // It was told by another clock: what is this close is the event that is known.
+        if let lastLimited, time <= lastLimited + .milliseconds(20) { return nil }
+        lastLimited = time
+        turns = []
+        return accepted.count(from: time - .seconds(1), to: time)
+    }
+
+    /// There is no limit any more. True if that is news.
+    mutating func unlimited() -> Bool {
+        guard isLimited else { return false }
+        isLimited = false
+        opening = Opening()
+        turns = []
         return true
     }
 
-    private mutating func settle(_ now: ContinuousClock.Instant) {
-        guard let start = unsettled else { return }
-        let wentWell = Double(accepted.count(since: start - .seconds(1)))
-        limit = max(1, min(limit ?? wentWell, wentWell) * 0.9)
-        unsettled = nil
-        lastGrowth = now
-        nextSend = now
+    /// So many requests may leave, the first one then, the others at even distances.
+    mutating func grant(_ count: Int, from start: ContinuousClock.Instant, every step: Duration) {
+        turns.append(Turns(count: count, next: start, step: step))
     }
 
-    private mutating func grow(_ now: ContinuousClock.Instant) {
-        guard let limit, let lastLimited, let lastGrowth, now - lastGrowth > .milliseconds(100) else { return }
-        let seconds = (now - lastGrowth) / .seconds(1)
-        self.limit = limit * (1 + seconds * (now - lastLimited < Self.caution ? 0.02 : 0.1))
-        self.lastGrowth = now
+    /// The API is away.
+    mutating func lost() {
+        isAway = true
+        opening = Opening()
+        turns = []
+    }
+
+    /// How many requests may be out at a time in the beginning.
+    private struct Opening {
+        private var size = 2.0
+        private var since: ContinuousClock.Instant?
+
+        mutating func begin(_ now: ContinuousClock.Instant) { since = since ?? now }
+
+        /// It grows by a third each round trip.
+        mutating func answered() { size += 1.0 / 3 }
+
+        /// When one more may be out than those; nil: now. Answers may be slow, so time opens it too, ten a second.
+        func opens(_ inFlight: Int, _ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+            let missing = Double(inFlight + 1) - size
+            guard missing > 0 else { return nil }
+            let time = (since ?? now) + .milliseconds(100) * missing
+            return time <= now ? nil : time
+        }
+    }
+
+    /// Times at even distances.
+    private struct Turns {
+        private(set) var count: Int
+        private(set) var next: ContinuousClock.Instant
+        let step: Duration
+
+        var last: ContinuousClock.Instant { next + step * (count - 1) }
+
+        mutating func removeFirst() {
+            count -= 1
+            next += step
+        }
     }
 }
 
@@ -88,7 +180,9 @@ struct RecentCount {
         return times.count - head
     }
 
-    func count(since start: ContinuousClock.Instant) -> Int {
-        times.count - (times.lastIndex { $0 < start }.map { $0 + 1 } ?? 0)
+    func count(from start: ContinuousClock.Instant, to end: ContinuousClock.Instant) -> Int {
+        let after = times.lastIndex { $0 < start }.map { $0 + 1 } ?? 0
+        let before = times.lastIndex { $0 <= end }.map { $0 + 1 } ?? 0
+        return max(0, before - after)
     }
 }

@@ -58,8 +58,7 @@ package struct Judge: Sendable {
 
     /// The ends of the jobs; nil for a document, which is to be written.
     ///
-    /// - Parameter apiIsAlive: some request succeeded in the last 10 s. If none did the API as a whole is away, and no job
-    ///   is charged for that.
+    /// - Parameter apiIsAlive: the API serves others. If it does not it is away as a whole, and no job is charged for that.
     package func judge(
         _ reply: Reply, jobs: [Job], apiIsAlive: Bool, using generator: inout some RandomNumberGenerator
     ) -> [JobEnd]? {

@@ -20,6 +20,8 @@ package enum LogEvent: String, CaseIterable, Sendable {
     case credentialRestored = "credential.restored"
     case rateLimited = "rate.limited"
     case rateRestored = "rate.restored"
+    case apiLost = "api.lost"
+    case apiRestored = "api.restored"
 
     case dbLost = "db.lost"
     case dbRestored = "db.restored"

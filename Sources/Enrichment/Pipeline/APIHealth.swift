@@ -1,18 +1,94 @@
-import Synchronization
+import AskElephant
 
-/// Whether the API as a whole answers: a failure while nothing succeeds is not a job's own.
-package final class APIHealth: Sendable {
-    /// "Any request succeeded in the last 10 s" is what makes a failure the job's own.
-    private static let window: Duration = .seconds(10)
+/// Whether the API as a whole is away, which no job is charged for.
+///
+/// A failure is a job's own only if a request that was sent after it was served. Where none was, one page of the list is
+/// asked for, once for all who want to know. An API that is away is tried with one ordinary job a second, by all workers
+/// together; whatever it serves ends that.
+actor APIHealth {
+    private let board: JobBoard
+    private let governor: Governor
+    private let client: Client
+    private let budget: ByteBudget
+    private let log: Log
+    /// When the latest request was sent that was served.
+    private var lastServed: ContinuousClock.Instant?
+    private var asking: (task: Task<Bool, Never>, sent: ContinuousClock.Instant)?
+    /// Since when the API is away.
+    private var awaySince: ContinuousClock.Instant?
 
-    private let lastSuccess = Mutex<ContinuousClock.Instant?>(nil)
+    init(board: JobBoard, governor: Governor, client: Client, budget: ByteBudget, log: Log) {
+        self.board = board
+        self.governor = governor
+        self.client = client
+        self.budget = budget
+        self.log = log
+    }
 
-    package init() {}
+    /// What an answer to a request that was sent then says of the API as a whole.
+    func note(_ reply: Reply, sent: ContinuousClock.Instant) async {
+        guard reply.isServed else { return }
+        lastServed = max(lastServed ?? sent, sent)
+        // An answer to what was sent before says nothing of now.
+        if let awaySince, sent < awaySince { return }
+        if case .rateLimited(let after, _) = reply {
+            await governor.limited(sent: sent, after: after)
+        } else {
+            await board.accepted()
+        }
+        guard awaySince != nil else { return }
+        awaySince = nil
+        log(.notice, .apiRestored, "the API serves again")
+    }
 
-    /// An answer that shows the API at work; a 4xx does, too.
-    package func succeeded() { lastSuccess.withLock { $0 = .now } }
+    /// Whether the API serves others, just after a failure.
+    func isAlive(afterFailure reply: Reply, _ credential: Credential?) async -> Bool {
+        let failed = ContinuousClock.now
+        if awaySince == nil, let credential, await askOnce(credential, after: failed) { return true }
+        // Something may have been served while the page was asked for.
+        if let lastServed, lastServed > failed { return true }
+        if awaySince == nil {
+            awaySince = .now
+            await board.loseAPI()
+            log(
+                .warning, .apiLost, "the API does not serve: jobs wait, uncharged, and it is tried once a second",
+                [.error: LogValue(reply.summary), .hint: "nothing to do: the worker goes on by itself once it serves"])
+        }
+        return false
+    }
 
-    package var isAlive: Bool {
-        lastSuccess.withLock { last in last.map { .now - $0 < Self.window } ?? false }
+    private func askOnce(_ credential: Credential, after time: ContinuousClock.Instant) async -> Bool {
+        while let (task, sent) = asking {
+            let isServed = await task.value
+            if sent > time { return isServed }
+            // An old answer says nothing of now; whoever comes first asks anew.
+            if asking?.sent == sent { asking = nil }
+        }
+        let sent = ContinuousClock.now
+        let task = Task { await self.ask(credential, sent: sent) }
+        asking = (task, sent)
+        let isServed = await task.value
+        if asking?.sent == sent { asking = nil }
+        return isServed
+    }
+
+    private func ask(_ credential: Credential, sent: ContinuousClock.Instant) async -> Bool {
+        guard await board.takeTurn() else { return false }
+        let reply = await client.probe(credential, budget: budget)
+        await note(reply, sent: sent)
+        return reply.isServed
+    }
+}
+
+extension Reply {
+    /// The API itself answered, if only with a 4xx, and not that it is in trouble.
+    var isServed: Bool {
+        switch self {
+        // An answer that waited in vain for our own memory had begun.
+        case .transport(.noMemory): true
+        case .unavailable, .transport: false
+        case .contract(let violation): violation.kind == .tooLarge
+        default: true
+        }
     }
 }

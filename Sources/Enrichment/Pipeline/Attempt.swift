@@ -59,8 +59,8 @@ struct Attempt: Sendable {
     }
 
     /// Why nothing was sent.
-    func cause(_ credentials: CredentialKeeper) async -> Cause {
-        if Task.isCancelled { return .shutdown }
+    func cause(_ credentials: CredentialKeeper, isStopping: Bool) async -> Cause {
+        if Task.isCancelled || isStopping { return .shutdown }
         return await credentials.usable == nil ? .credential : .database
     }
 }

@@ -29,6 +29,7 @@ actor CredentialKeeper {
     private let client: Client
     private let budget: ByteBudget
     private let health: APIHealth
+    private let governor: Governor
     private let log: Log
     private(set) var trouble: Trouble?
     private var wasMissing = false
@@ -51,7 +52,7 @@ actor CredentialKeeper {
 
     init(
         source: CredentialSource, store: CredentialStore, scopes: ScopeBook, board: JobBoard, client: Client,
-        budget: ByteBudget, health: APIHealth, log: Log, stopsOnTrouble: Bool
+        budget: ByteBudget, health: APIHealth, governor: Governor, log: Log, stopsOnTrouble: Bool
     ) {
         self.source = source
         self.store = store
@@ -60,6 +61,7 @@ actor CredentialKeeper {
         self.client = client
         self.budget = budget
         self.health = health
+        self.governor = governor
         self.log = log
         self.stopsOnTrouble = stopsOnTrouble
     }
@@ -122,7 +124,6 @@ actor CredentialKeeper {
     func watch() async {
         while !Task.isCancelled {
             await look()
-            if await board.isRateRestored() { log(.notice, .rateRestored, "the API's limit is not met any more") }
             do { try await Task.sleep(for: Self.lookInterval) } catch { return }
         }
     }
@@ -148,6 +149,7 @@ actor CredentialKeeper {
             if trouble != nil, .now - lastTry >= Self.tryInterval { await tryAgain() }
             return
         }
+        await governor.heed(look.rate)
         guard before == epoch, unwritten == nil else { return }
         let isOurs = look.fingerprint == fingerprint(credential)
         if isOurs { await adopt(look.state) }
@@ -214,13 +216,14 @@ actor CredentialKeeper {
         guard let credential = source.credential else { return .troubled }
         lastTry = .now
         tried = credential
+        guard await board.takeTurn() else { return .unknown }
+        let sent = ContinuousClock.now
         let reply = await client.probe(credential, budget: budget)
+        await health.note(reply, sent: sent)
         // It says nothing of a token that came meanwhile.
         guard credential == source.credential else { return .unknown }
         switch reply {
-        case .document:
-            health.succeeded()
-            return .readable
+        case .document: return .readable
         case .unauthorized: await enter(.refused, requestID: reply.requestID)
         case .forbidden: await enter(.forbidden, requestID: reply.requestID)
         default: return .unknown

@@ -63,7 +63,7 @@ struct Fetcher: Sendable {
         var first: Credential?
         while true {
             guard let sent = await send(asked, &attempt) else {
-                return .notSent(await attempt.cause(credentials))
+                return .notSent(await attempt.cause(credentials, isStopping: await board.isStopping))
             }
             // What one token may not read says nothing of another: from the beginning with the new one.
             if let first, first != sent.credential { return .askAgain(plan) }
@@ -95,8 +95,12 @@ struct Fetcher: Sendable {
             let base = saysPrivate ? .readable : await credentials.confirmBase(after: attempt.lastSent)
             return attempt.settled(judge.refused(jobs, base: base), error: "HTTP 403")
         case .other(let reply):
+            var isAlive = true
+            if !reply.isServed, !Task.isCancelled {
+                isAlive = await health.isAlive(afterFailure: reply, await credentials.usable)
+            }
             var generator = SystemRandomNumberGenerator()
-            let ends = judge.judge(reply, jobs: jobs, apiIsAlive: health.isAlive, using: &generator) ?? []
+            let ends = judge.judge(reply, jobs: jobs, apiIsAlive: isAlive, using: &generator) ?? []
             return attempt.settled(ends, error: reply.summary)
         case .notSent(let cause): return attempt.released(cause)
         case .askAgain: preconditionFailure("asked again by the caller")
@@ -116,7 +120,7 @@ struct Fetcher: Sendable {
     /// token that was replaced meanwhile is not the job's matter: the request is repeated with the new one, once.
     private func send(_ parts: Set<Expand>, _ attempt: inout Attempt) async -> Sent? {
         for isLast in [false, true] {
-            if attempt.hasAsked || attempt.hasWaited { await board.paced() }
+            if attempt.hasAsked || attempt.hasWaited, await !board.takeTurn() { return nil }
             // After all waiting, for memory too, and just before sending: this is the observation's time.
             guard let reservation = try? await budget.reserve(), let observedAt = try? await clock.read(),
                 let credential = await credentials.usable
@@ -140,18 +144,7 @@ struct Fetcher: Sendable {
     }
 
     private func note(_ reply: Reply, sent: ContinuousClock.Instant, _ attempt: Attempt) async {
-        switch reply {
-        case .rateLimited(let after, _):
-            guard await board.rateLimited(sent: sent, after: after) else { break }
-            log(
-                .warning, .rateLimited, "the API limits the rate (429): requests wait, uncharged, and are spread then",
-                [
-                    .delayMilliseconds: .integer(Int(after / .milliseconds(1))),
-                    .hint: "nothing to do unless worker.heartbeat says behind: then ask AskElephant for a higher limit",
-                ])
-        case .unavailable, .transport, .contract: break
-        default: health.succeeded()
-        }
+        await health.note(reply, sent: sent)
         log(
             .debug, .request, "request",
             [

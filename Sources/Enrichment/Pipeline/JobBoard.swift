@@ -14,20 +14,27 @@ actor JobBoard {
     private var inFlight = 0
     private var beingWritten = 0
     private var sends = RecentCount()
-    private var pace = Pace()
-    private var alarm: Task<Void, Never>?
+    private var pace: Pace
+    private var alarm: (time: ContinuousClock.Instant, task: Task<Void, Never>)?
     /// Nothing is claimed or sent: the credential is refused.
     private var isHeld = false
-    private var isStopping = false
+    private(set) var isStopping = false
     /// No claim is on its way any more.
     private var isIntakeClosed = false
     private var senders: [CheckedContinuation<Void, Never>] = []
     private var writers: [CheckedContinuation<Void, Never>] = []
     private var claimer: CheckedContinuation<Void, Never>?
+    private var governor: CheckedContinuation<Void, Never>?
+    /// Requests that are not the first of their job and wait for a turn.
+    private var paced: [CheckedContinuation<Void, Never>] = []
     private var finisher: CheckedContinuation<Void, Never>?
     private var stopWaiter: CheckedContinuation<Void, Never>?
 
-    init(concurrency: Int) { maxUnwritten = max(400, 2 * concurrency) }
+    /// - Parameter isRateCapped: requests leave by turns, also while no limit of the API is known.
+    init(concurrency: Int, isRateCapped: Bool = false) {
+        maxUnwritten = max(400, 2 * concurrency)
+        pace = Pace(concurrency: concurrency, isCapped: isRateCapped)
+    }
 
     // MARK: The claimer's side
 
@@ -36,7 +43,7 @@ actor JobBoard {
     /// Claimed and not yet sent is at most what fills the free senders and what is sent within a second, in each lane.
     func room() async -> [Lane: Int]? {
         while !isStopping {
-            let target = senders.count + max(8, min(400, sends.perSecond(.now)))
+            let target = pace.isAway ? 1 : senders.count + max(8, min(400, sends.perSecond(.now)))
             let room = Dictionary(
                 uniqueKeysWithValues: Lane.inOrder.map { ($0, max(0, min(100, target - window.unsentCount($0)))) }
             )
@@ -80,9 +87,9 @@ actor JobBoard {
         while !isStopping {
             if mayTake, let fetch = window.takeNext() {
                 inFlight += 1
-                sends.note(.now)
-                pace.sent(.now)
+                noteSend()
                 wakeClaimer()
+                wakeSenders()
                 return fetch
             }
             wakeClaimer()
@@ -91,35 +98,90 @@ actor JobBoard {
         return nil
     }
 
-    /// A 429 for a request that was sent then: true if it is news.
-    func rateLimited(sent: ContinuousClock.Instant, after: Duration) -> Bool {
-        pace.limited(sent: sent, after: after, .now)
-    }
-
-    /// True once after the limit was dropped.
-    func isRateRestored() -> Bool { pace.isRestored(.now) }
-
-    /// Waits for the turn of a request that is not the first of its job.
-    func paced() async {
-        while case let wait = pace.wait(.now), wait > .zero, !isStopping {
-            guard (try? await Task.sleep(for: wait)) != nil else { return }
+    /// Waits for the turn of a request that is not the first of its job; false if the worker stops before it comes.
+    func takeTurn() async -> Bool {
+        while true {
+            switch pace.nextOfJob(.now) {
+            case .nothing:
+                noteSend()
+                return true
+            case .time(let time): wakeSenders(at: time)
+            case .turns: wakeGovernor()
+            }
+            if isStopping { return false }
+            await withCheckedContinuation { paced.append($0) }
         }
-        pace.sent(.now)
-        sends.note(.now)
     }
 
     func deliver(_ document: ReadyDocument) {
         inFlight -= 1
-        pace.accepted(.now)
         outbox.append(document)
         wakeWriters()
+        wakeSenders()
     }
 
     func deliver(_ settlement: Settlement) {
         inFlight -= 1
         outbox.append(settlement)
         wakeWriters()
+        wakeSenders()
     }
+
+    // MARK: The governor's side
+
+    /// What the next request waits for, once one does. Nil once the worker stops.
+    func turnsNeeded() async -> Pace.Need? {
+        while !isStopping {
+            if let need = pace.need(.now), !paced.isEmpty || hasWork { return need }
+            await withCheckedContinuation { governor = $0 }
+        }
+        return nil
+    }
+
+    private var hasWork: Bool { !isHeld && window.unsentCount > 0 }
+
+    func grant(_ turns: Int, from start: ContinuousClock.Instant, every step: Duration) {
+        pace.grant(turns, from: start, every: step)
+        wakeSenders()
+    }
+
+    /// The API answered: it is there, whatever it said.
+    func accepted() {
+        let wasAway = pace.isAway
+        pace.accepted(.now)
+        if wasAway { wakeClaimer() }
+        wakeSenders()
+    }
+
+    /// A 429 for a request that was sent then: whether no limit was known before, and for the first of an event how many
+    /// requests went well in the second before.
+    func rateLimited(sent: ContinuousClock.Instant, after: Duration) -> (isNew: Bool, accepted: Int?) {
+        let isNew = !pace.isLimited
+        return (isNew, pace.limited(sent: sent, after: after, .now))
+    }
+
+    /// The same for a 429 that another worker met.
+    func heardOfLimit(
+        at time: ContinuousClock.Instant, pausedUntil end: ContinuousClock.Instant?
+    ) -> (isNew: Bool, accepted: Int?) {
+        let isNew = !pace.isLimited
+        return (isNew, pace.heard(limitedAt: time, pausedUntil: end))
+    }
+
+    /// No limit is known any more: true if one was.
+    func liftLimit() -> Bool {
+        defer { wakeSenders() }
+        return pace.unlimited()
+    }
+
+    /// The API is away: nothing is sent but trials, and nothing is kept waiting here.
+    func loseAPI() {
+        pace.lost()
+        giveBackWaiting(.api)
+        wakeWriters()
+    }
+
+    var isAPIAway: Bool { pace.isAway }
 
     // MARK: The writers' side
 
@@ -195,8 +257,10 @@ actor JobBoard {
         stopWaiter?.resume()
         stopWaiter = nil
         giveBackWaiting(isHeld ? .credential : .shutdown)
-        for sender in senders { sender.resume() }
+        for sender in senders + paced { sender.resume() }
         senders = []
+        paced = []
+        wakeGovernor()
         wakeClaimer()
         wakeWriters()
     }
@@ -229,27 +293,41 @@ actor JobBoard {
         return Settlement(ends: [end], wasInHand: false)
     }
 
+    private func noteSend() {
+        sends.note(.now)
+        pace.sent(.now)
+        if pace.need(.now) != nil { wakeGovernor() }
+    }
+
     private var mayTake: Bool {
         guard !isHeld, outbox.count + beingWritten + inFlight < maxUnwritten, !window.isEmpty else { return false }
-        let wait = pace.wait(.now)
-        if wait > .zero { wakeSenders(in: wait) }
-        return wait == .zero
-    }
-
-    /// One alarm at a time wakes the senders that the pace keeps waiting.
-    private func wakeSenders(in wait: Duration) {
-        guard alarm == nil else { return }
-        alarm = Task {
-            try? await Task.sleep(for: wait)
-            alarm = nil
-            wakeSenders()
+        switch pace.next(inFlight: inFlight, .now) {
+        case .nothing: return true
+        case .time(let time): wakeSenders(at: time)
+        case .turns: wakeGovernor()
         }
+        return false
     }
 
+    /// One alarm at a time wakes those that the pace keeps waiting.
+    private func wakeSenders(at time: ContinuousClock.Instant) {
+        if let alarm, alarm.time <= time { return }
+        alarm?.task.cancel()
+        alarm = (
+            time,
+            Task {
+                guard (try? await ContinuousClock().sleep(until: time)) != nil else { return }
+                alarm = nil
+                wakeSenders()
+            }
+        )
+    }
+
+    /// One sender, which wakes the next one if it found something to send.
     private func wakeSenders() {
-        let count = min(senders.count, window.unsentCount)
-        for sender in senders.suffix(count) { sender.resume() }
-        senders.removeLast(count)
+        for request in paced { request.resume() }
+        paced = []
+        if window.unsentCount > 0 { senders.popLast()?.resume() }
     }
 
     private func wakeWriters() {
@@ -271,5 +349,10 @@ actor JobBoard {
     private func wakeClaimer() {
         claimer?.resume()
         claimer = nil
+    }
+
+    private func wakeGovernor() {
+        governor?.resume()
+        governor = nil
     }
 }

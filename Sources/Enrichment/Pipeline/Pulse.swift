@@ -7,7 +7,6 @@ struct Pulse: Sendable {
     let database: Database
     let credentials: CredentialKeeper
     let scopes: ScopeBook
-    let apiHealth: APIHealth
     let report: Reporter
     let interval: Duration
     let log: Log
@@ -29,7 +28,7 @@ struct Pulse: Sendable {
             Diagnosis.Facts(
                 due: summary?.due, oldestDueSeconds: summary?.oldestDueSeconds ?? 0, unwritten: inHand.unwritten,
                 isPaused: summary?.isPaused ?? false, credentialTrouble: trouble?.reason,
-                apiIsAlive: apiHealth.isAlive
+                apiIsAway: await board.isAPIAway
             )
         )
         return Heartbeat(

@@ -1,7 +1,6 @@
 import AskElephant
 import Postgres
 import SQLText
-import Synchronization
 
 /// What all workers know about one named credential: its state, the parts that it may not read, what is to be filled.
 package struct CredentialStore: Sendable {
@@ -29,17 +28,19 @@ package struct CredentialStore: Sendable {
         var withheld: Set<Expand>
         var isFillable: Bool
         var isReleasing: Bool
+        /// What is known of the rate limit; nil: there is none.
+        var rate: Rate?
+
+        struct Rate: Sendable {
+            var limitedAgo: Duration
+            /// How long nothing may be sent yet.
+            var pause: Duration?
+        }
     }
 
     let name: String
     let wanted: [Expand]
-    private let session: Patient
-
-    init(name: String, wanted: [Expand], session: Session) {
-        self.name = name
-        self.wanted = wanted
-        self.session = Patient(session)
-    }
+    let session: Patient
 
     /// The key for ``Credential/fingerprint(key:)``.
     func salt() async throws(PostgresError) -> String {
@@ -76,8 +77,15 @@ package struct CredentialStore: Sendable {
             due: try row.textIfPresent("due").asParts,
             withheld: try row.textIfPresent("withheld").asParts,
             isFillable: try row.boolean("fillable"),
-            isReleasing: try row.boolean("releasing")
+            isReleasing: try row.boolean("releasing"),
+            rate: try rate(row)
         )
+    }
+
+    private func rate(_ row: Row) throws(PostgresError) -> Look.Rate? {
+        guard try row.boolean("is_limited"), let ago = try row.doubleIfPresent("limited_ago_s") else { return nil }
+        let pause = try row.doubleIfPresent("paused_s").flatMap { $0 > 0 ? Duration.seconds($0) : nil }
+        return Look.Rate(limitedAgo: .seconds(ago), pause: pause)
     }
 
     /// Records denials; those that were not denied before.
@@ -143,68 +151,6 @@ package struct CredentialStore: Sendable {
         -> Bool
     {
         try await session.query(statement, [.text(name), .text(part.rawValue)]).first?.boolean(column) ?? false
-    }
-}
-
-/// A session that is not waited for without end: while the database is away there are other things to do.
-///
-/// A statement that was given up may still run; all of these may.
-private final class Patient: Sendable {
-    private static let patience: Duration = .seconds(5)
-
-    private struct Calls {
-        var count = 0
-        var running: Set<Int> = []
-        /// Nobody waits for these any more; no others are lined up behind them.
-        var abandoned: Set<Int> = []
-    }
-
-    private let session: Session
-    private let calls = Mutex(Calls())
-
-    init(_ session: Session) { self.session = session }
-
-    func query(_ statement: Statement, _ parameters: [Parameter]) async throws(PostgresError) -> [Row] {
-        guard let call = begin() else { throw .deadline(statement: statement.name) }
-        let (results, result) = AsyncStream<Result<[Row], PostgresError>>.makeStream()
-        Task { [session] in
-            do throws(PostgresError) {
-                result.yield(.success(try await session.query(statement, parameters)))
-            } catch {
-                result.yield(.failure(error))
-            }
-            end(call)
-        }
-        let alarm = Task {
-            try await Task.sleep(for: Self.patience)
-            abandon(call)
-            result.yield(.failure(.deadline(statement: statement.name)))
-        }
-        defer { alarm.cancel() }
-        for await first in results { return try first.get() }
-        throw .cancelled
-    }
-
-    private func begin() -> Int? {
-        calls.withLock { calls in
-            guard calls.abandoned.isEmpty else { return nil }
-            calls.count += 1
-            calls.running.insert(calls.count)
-            return calls.count
-        }
-    }
-
-    private func end(_ call: Int) {
-        calls.withLock { calls in
-            calls.running.remove(call)
-            calls.abandoned.remove(call)
-        }
-    }
-
-    private func abandon(_ call: Int) {
-        calls.withLock { calls in
-            if calls.running.contains(call) { calls.abandoned.insert(call) }
-        }
     }
 }
 

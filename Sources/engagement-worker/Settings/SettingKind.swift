@@ -88,3 +88,15 @@ private func inRange<Value: Comparable>(
     guard range.contains(value) else { throw BadValue("is out of range; it goes \(form)") }
     return value
 }
+
+extension SettingKind where Value == Int? {
+    /// A whole number, or none for no limit.
+    static func limit(_ range: ClosedRange<Int>) -> Self {
+        let number = SettingKind<Int>.integer(range)
+        return Self(
+            form: number.form,
+            parse: { text throws(BadValue) in try number.parse(text) },
+            show: { $0.flatMap { number.show($0) } }
+        )
+    }
+}

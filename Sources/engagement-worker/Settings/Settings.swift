@@ -19,6 +19,7 @@ struct Settings: Equatable, Sendable {
     // The work.
     var schema = "askelephant"
     var concurrency = 64
+    var maxRequestsPerSecond: Int?
     var writers = 2
     var expand = Settings.allParts
     var credentialName = "default"

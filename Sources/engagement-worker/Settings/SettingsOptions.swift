@@ -7,6 +7,7 @@ struct SettingsOptions: ParsableArguments {
 
     @Option(help: .setting("schema")) var schema: String?
     @Option(name: [.customShort("j"), .long], help: .setting("concurrency")) var concurrency: String?
+    @Option(help: .setting("max-requests-per-second")) var maxRequestsPerSecond: String?
     @Option(help: .setting("writers")) var writers: String?
     @Option(help: .setting("expand")) var expand: String?
     @Option(help: .setting("credential-name")) var credentialName: String?
@@ -37,6 +38,7 @@ struct SettingsOptions: ParsableArguments {
     var flags: [String: String] {
         let given: [String: String?] = [
             "config": config, "schema": schema, "concurrency": concurrency, "writers": writers, "expand": expand,
+            "max-requests-per-second": maxRequestsPerSecond,
             "credential-name": credentialName, "on-scope-loss": onScopeLoss, "poll-interval": pollInterval,
             "lease": lease, "max-attempts": maxAttempts, "backoff-base": backoffBase, "backoff-cap": backoffCap,
             "media-url-ttl": mediaURLTTL, "request-timeout": requestTimeout, "statement-timeout": statementTimeout,

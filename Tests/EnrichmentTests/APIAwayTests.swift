@@ -1,0 +1,111 @@
+import Enrichment
+import Simulator
+import TestKit
+import Testing
+
+/// An API that is away as a whole, and failures that are a job's own.
+@Suite(.serialized) struct APIAwayTests {
+    private static let held = "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL"
+    private static let charged = "SELECT count(*) FROM enrichment_queue WHERE attempts > 0"
+
+    /// Two workers, a long queue, and an API that answers nothing but errors: one try a second of both together.
+    @Test(.timeLimit(.minutes(5)), arguments: [Switches.Fault.unavailable, .page, .badGateway])
+    func anAPIThatIsAwayIsTriedOnceASecondAndChargesNobody(_ fault: Switches.Fault) async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            lab.world.setLatency(.milliseconds(10))
+            let workers = [try await lab.worker(Self.beating), try await lab.worker(Self.beating)]
+            try await lab.insert(lab.ids(0..<2_000))
+            try await lab.world.waitForRequests(total: 200)
+            lab.world.setFault(fault)
+            for worker in workers {
+                try await eventually("api.lost") { worker.log.records(of: .apiLost).count == 1 }
+            }
+            // What was out when the last worker found out has come back.
+            try await eventually("no storm is left") { try await lab.database.count(Self.held) <= 8 }
+            let before = lab.world.totalRequests
+            let start = ContinuousClock.now
+            try await lab.world.waitForRequests(total: before + 6)
+            let seconds = (ContinuousClock.now - start) / .seconds(1)
+            #expect(seconds >= 4.5, "six requests took \(seconds) s")
+            try await workers[0].log.beats(1)
+            let beat = try #require(workers[0].log.records(of: .workerHeartbeat).last)
+            #expect(beat.fields[.verdict] == .string("blocked"))
+            #expect(beat.fields[.limitedBy] == .string("api"))
+            #expect(try await lab.database.count(Self.charged) == 0)
+
+            lab.world.clearOverrideOfAll()
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "2000")
+            #expect(try await lab.database.count("SELECT count(*) FROM dead_letters") == 0)
+            for worker in workers {
+                #expect(worker.log.records(of: .apiLost).count == 1)
+                #expect(worker.log.records(of: .apiRestored).count == 1)
+                #expect(worker.log.done(.retry).isEmpty && worker.log.done(.dead).isEmpty)
+                try await worker.stop()
+            }
+        }
+    }
+
+    /// Nobody is there at all: the connection is refused.
+    @Test(.timeLimit(.minutes(5))) func anAPIThatNobodyServesIsWaitedForAndNotStormed() async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            let port = try #require(Int(lab.simulator.baseURL.split(separator: ":")[2].prefix { $0 != "/" }))
+            let worker = try await lab.worker()
+            await lab.simulator.stop()
+            try await lab.insert(lab.ids(0..<500))
+            try await eventually("api.lost") { worker.log.records(of: .apiLost).count == 1 }
+            let failed = "SELECT count(*) FROM enrichment_queue WHERE last_error IS NOT NULL"
+            try await eventually("trials") { try await lab.database.count(failed) > 2 }
+            #expect(try await lab.database.count(Self.charged) == 0)
+            // It comes back with a limit that a storm would meet.
+            lab.world.setRateLimit(perSecond: 100, .bucket)
+            try await lab.simulator.start(port: port)
+            try await eventually("api.restored") { worker.log.records(of: .apiRestored).count == 1 }
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "500")
+            let refused = lab.world.requests.count { $0.status == 429 }
+            #expect(refused <= 2 + 100 / 3 + 10, "\(refused) refused")
+            try await worker.stop()
+        }
+    }
+
+    /// It fails while others are served: its own, though nobody else is there at that moment.
+    @Test func aFailureWhileTheListIsServedIsTheJobsOwn() async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            let id = lab.world.id(0)
+            lab.world.setFault(.internalError, of: id)
+            let worker = try await lab.worker {
+                $0.maxAttempts = 3
+                $0.backoff = Backoff(base: .milliseconds(10), cap: .milliseconds(10))
+            }
+            try await lab.insert([id])
+            try await lab.database.wait(for: "SELECT cause FROM dead_letters", toBe: "api")
+            #expect(try await lab.database.value("SELECT attempts::text FROM dead_letters") == "3")
+            #expect(worker.log.records(of: .apiLost).isEmpty)
+            try await worker.stop()
+        }
+    }
+
+    /// The list is broken and one job fails: nothing shows that the API serves, until another job does.
+    @Test func aBrokenListStopsNobody() async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            lab.world.setFault(.internalError)
+            let worker = try await lab.worker()
+            try await lab.insert([lab.world.id(0)])
+            try await eventually("api.lost") { worker.log.records(of: .apiLost).count == 1 }
+            // From now on only this one fails; the list is not asked any more.
+            lab.world.clearOverrideOfAll()
+            lab.world.setFault(.internalError, of: lab.world.id(0))
+            try await lab.insert(lab.ids(1..<20))
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "19")
+            #expect(worker.log.records(of: .apiRestored).count == 1)
+            try await worker.stop()
+        }
+    }
+
+    private static func beating(_ configuration: inout Worker.Configuration) {
+        configuration.heartbeatInterval = .milliseconds(200)
+    }
+}

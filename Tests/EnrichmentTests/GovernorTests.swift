@@ -1,0 +1,57 @@
+import Enrichment
+import Foundation
+import Simulator
+import TestKit
+import Testing
+
+/// The API's rate limit, met by real workers. `TEST_LIMIT_SECONDS` makes the run longer; `Tests/endurance` prints its figures at 120 s.
+@Suite(.serialized) struct GovernorTests {
+    private static var seconds: Int {
+        ProcessInfo.processInfo.environment["TEST_LIMIT_SECONDS"].flatMap { Int($0) } ?? 20
+    }
+
+    struct Case: Sendable, CustomTestStringConvertible {
+        let kind: RateLimit.Kind
+        let workers: Int
+        var testDescription: String { "\(kind), \(workers) workers" }
+    }
+
+    /// The limit is drawn from the seed and no worker knows it.
+    @Test(arguments: [
+        Case(kind: .bucket, workers: 1), Case(kind: .bucket, workers: 3), Case(kind: .window, workers: 1),
+        Case(kind: .window, workers: 3),
+    ])
+    func workersFindTheLimitTogether(_ test: Case) async throws {
+        let seed = TruthSeed.draw("limits")
+        var random = SeededRandom(seed: seed)
+        let limit = Int.random(in: 50...200, using: &random)
+        try await ScopeLab.run(seed: seed) { lab in
+            lab.world.setLatency(.milliseconds(20))
+            lab.world.setRateLimit(perSecond: limit, test.kind)
+            try await lab.database.knowCredential()
+            try await lab.insert(lab.ids(0..<(limit * (Self.seconds + 5))))
+            var workers: [TestWorker] = []
+            let start = ContinuousClock.now
+            for _ in 0..<test.workers { workers.append(try await lab.worker()) }
+            try await eventually(within: .seconds(Self.seconds + 5), "the time is over") {
+                ContinuousClock.now - start >= .seconds(Self.seconds)
+            }
+            let statuses = lab.world.requests.compactMap(\.status)
+            let elapsed = (ContinuousClock.now - start) / .seconds(1)
+            let served = Double(statuses.count { $0 == 200 }) / (Double(limit) * elapsed)
+            let refused = Double(statuses.count { $0 == 429 }) / Double(statuses.count)
+            print(
+                "limit \(limit)/s \(test.testDescription) \(Self.seconds) s:",
+                "\(served.formatted(.number.precision(.fractionLength(3)))) of it,",
+                "\((refused * 100).formatted(.number.precision(.fractionLength(2)))) % answered 429")
+            #expect(statuses.contains(429), "no limit was met")
+            let charged = "SELECT count(*) FROM enrichment_queue WHERE attempts > 0"
+            #expect(try await lab.database.count(charged) == 0)
+            #expect(try await lab.database.count("SELECT count(*) FROM dead_letters") == 0)
+            for worker in workers {
+                #expect(worker.log.records(of: .rateLimited).count == 1)
+                try await worker.stop()
+            }
+        }
+    }
+}
