@@ -146,7 +146,7 @@ package final class Worker: Sendable {
         let health = apiHealth(client)
         let credentials = credentialKeeper(client, health, isOneShot: true)
         await credentials.open()
-        let clock = DatabaseClock(session: database.keep, log: log)
+        let clock = databaseClock
         for engagement in engagements {
             let sent = ContinuousClock.now
             let held = try await queue.insertHeld(engagement, lease: configuration.lease, on: database.keep)
@@ -194,7 +194,7 @@ package final class Worker: Sendable {
     private func work(
         _ client: Client, _ credentials: CredentialKeeper, _ health: APIHealth, once: Bool
     ) async -> Bool {
-        let clock = DatabaseClock(session: database.keep, log: log)
+        let clock = databaseClock
         let claiming = Task {
             await claimer(clock, once: once).run()
             await board.closeIntake()
@@ -255,6 +255,12 @@ package final class Worker: Sendable {
             board: board, clock: clock, client: client, credentials: credentials, scopes: scopes, health: health,
             judge: judge, budget: budget, log: log
         )
+    }
+
+    private var databaseClock: DatabaseClock {
+        DatabaseClock(session: database.keep, credentialName: configuration.credentialName, log: log) {
+            [governor] pause in await governor.heed(pause)
+        }
     }
 
     private func apiHealth(_ client: Client) -> APIHealth {

@@ -9,7 +9,7 @@ struct DatabaseClockTests {
         try await withTestDatabase { database in
             let session = Session(database.configuration().connection(role: "keep"))
             let log = RecordedLog()
-            try await test(DatabaseClock(session: session, log: log.log), log)
+            try await test(DatabaseClock(session: session, credentialName: "default", log: log.log) { _ in }, log)
             await session.close()
         }
     }

@@ -54,4 +54,45 @@ import Testing
             }
         }
     }
+
+    /// One worker is told to wait; the other asks nothing either, though it met no limit.
+    @Test func aPauseHoldsForAllWorkersOfTheCredential() async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            let workers = [try await lab.worker(), try await lab.worker()]
+            let id = lab.world.id(0)
+            lab.world.override(id, SimResponse(status: 429, headers: [("Retry-After", "3")]), times: 1)
+            try await lab.insert([id])
+            try await lab.database.wait(for: "SELECT (paused_until > now())::text FROM credentials", toBe: "true")
+            let before = lab.world.totalRequests
+            let paused = ContinuousClock.now
+            try await lab.insert(lab.ids(1..<200))
+            try await lab.world.waitForRequests(total: before + 1)
+            #expect(ContinuousClock.now - paused > .seconds(2.5), "it was sent before the pause was over")
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "200", within: .seconds(120))
+            for worker in workers {
+                #expect(worker.log.records(of: .rateLimited).count == 1)
+                #expect(worker.log.done(.retry).isEmpty)
+                try await worker.stop()
+            }
+        }
+    }
+
+    /// With a limit of our own the API never has to say anything.
+    @Test func aConfiguredLimitIsThatOfAllWorkersTogether() async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            try await lab.insert(lab.ids(0..<100))
+            let start = ContinuousClock.now
+            var workers: [TestWorker] = []
+            for _ in 0..<3 { workers.append(try await lab.worker { $0.maxRequestsPerSecond = 25 }) }
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "100")
+            let seconds = (ContinuousClock.now - start) / .seconds(1)
+            #expect(seconds > 99.0 / 25 - 0.2, "100 requests took \(seconds) s")
+            for worker in workers {
+                #expect(worker.log.records(of: .rateLimited).isEmpty)
+                try await worker.stop()
+            }
+        }
+    }
 }

@@ -25,10 +25,10 @@ COMMENT ON COLUMN credentials._trial_at IS 'When any worker that found the API a
 CREATE FUNCTION rate_share(seconds double precision, cut double precision, measured boolean) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
-        WHEN NOT measured THEN cut * 1.12 ^ greatest(0, seconds - 1.2)
-        WHEN seconds < 5 THEN cut + (1 - cut) * 0.08 * seconds
-        WHEN seconds < 30 THEN cut + (1 - cut) * (0.4 + 0.014 * (seconds - 5))
-        WHEN seconds < 60 THEN cut + (1 - cut) * (0.75 + 0.25 * (seconds - 30) / 30)
+        WHEN NOT measured THEN cut * 1.25 ^ greatest(0, seconds - 1.2)
+        WHEN seconds < 5 THEN cut + (1 - cut) * 0.12 * seconds
+        WHEN seconds < 30 THEN cut + (1 - cut) * (0.6 + 0.01 * (seconds - 5))
+        WHEN seconds < 60 THEN cut + (1 - cut) * (0.85 + 0.15 * (seconds - 30) / 30)
         ELSE 1.01 ^ (seconds - 60) END
 $$;
 COMMENT ON FUNCTION rate_share IS 'Internal: how much of the found rate is allowed, by the time since the last 429.';
@@ -39,12 +39,12 @@ COMMENT ON FUNCTION rate_share IS 'Internal: how much of the found rate is allow
 -- nearer was the rate. Where less went well than was allowed, that is the limit.
 CREATE FUNCTION allowed_rate(c credentials, at timestamptz) RETURNS double precision LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT CASE WHEN at <= c.paused_until + interval '5 minutes' THEN
-        greatest(1, least(c.request_rate, c._rate_before) * rate_share(
+        greatest(1, least(c.request_rate, c._rate_before)) * rate_share(
             greatest(0, extract(epoch FROM at - c.paused_until))::double precision,
             CASE WHEN c._rate_before IS NULL THEN 0.92
                  WHEN c.request_rate < 0.97 * c._rate_before THEN 0.95
-                 ELSE least(0.98, greatest(0.85, c._held_s / (c._held_s + extract(epoch FROM c.paused_until - c._limited_at)::double precision))) END,
-            c._is_measured)) END
+                 ELSE least(0.98, greatest(0.9, c._held_s / (c._held_s + extract(epoch FROM c.paused_until - c._limited_at)::double precision))) END,
+            c._is_measured) END
 $$;
 COMMENT ON FUNCTION allowed_rate IS 'Internal: the request rate that is allowed at that time.';
 

@@ -46,6 +46,8 @@ struct Pace {
         return opening.opens(inFlight, now).map { .time($0) } ?? .nothing
     }
 
+    func isPaused(_ now: ContinuousClock.Instant) -> Bool { pausedUntil.map { now < $0 } ?? false }
+
     /// What a request has to wait for that is not the first of its job: it takes no place of another job.
     func nextOfJob(_ now: ContinuousClock.Instant) -> Wait {
         if let pausedUntil, now < pausedUntil { return .time(pausedUntil) }

@@ -17,12 +17,20 @@ actor DatabaseClock {
     }
 
     private let session: Session
+    private let credentialName: String
+    private let heed: @Sendable (CredentialStore.Look.Rate) async -> Void
     private let log: Log
     private var latest: Reading?
     private var reading: Task<Void, any Error>?
 
-    init(session: Session, log: Log) {
+    /// - Parameter heed: is told of a pause that holds for all workers of the credential, before the reading is.
+    init(
+        session: Session, credentialName: String, log: Log,
+        heed: @escaping @Sendable (CredentialStore.Look.Rate) async -> Void
+    ) {
         self.session = session
+        self.credentialName = credentialName
+        self.heed = heed
         self.log = log
     }
 
@@ -56,8 +64,11 @@ actor DatabaseClock {
     private func query() async throws {
         defer { reading = nil }
         let sent = ContinuousClock.now
-        guard let row = try await session.query(Statements.clockRead).first else {
+        guard let row = try await session.query(Statements.clockRead, [.text(credentialName)]).first else {
             throw PostgresError.unexpectedResult(column: "clock")
+        }
+        if let pause = try row.doubleIfPresent("paused_s"), let ago = try row.doubleIfPresent("limited_ago_s") {
+            await heed(.init(limitedAgo: .seconds(ago), pause: .seconds(pause)))
         }
         note(try row.text("clock"), at: sent)
     }

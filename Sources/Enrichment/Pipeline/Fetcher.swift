@@ -122,7 +122,7 @@ struct Fetcher: Sendable {
         for isLast in [false, true] {
             if attempt.hasAsked || attempt.hasWaited, await !board.takeTurn() { return nil }
             // After all waiting, for memory too, and just before sending: this is the observation's time.
-            guard let reservation = try? await budget.reserve(), let observedAt = try? await clock.read(),
+            guard let reservation = try? await budget.reserve(), let observedAt = await observe(),
                 let credential = await credentials.usable
             else { return nil }
             let time = ContinuousClock.now
@@ -139,6 +139,15 @@ struct Fetcher: Sendable {
                 }
             }
             return Sent(reply: reply, time: time, credential: credential)
+        }
+        return nil
+    }
+
+    /// The time of the observation. A pause of all workers that comes to light with it is waited for.
+    private func observe() async -> String? {
+        while let time = try? await clock.read() {
+            if await !board.isPaused { return time }
+            guard await board.takeTurn() else { return nil }
         }
         return nil
     }

@@ -2,31 +2,32 @@ import AskElephant
 
 /// Where the claimer, the senders and the writers meet: who waits for what, and how much may be in hand.
 ///
-/// What is sent next is decided by ``Window``, what is written next by ``Outbox``; this only suspends and wakes.
+/// What is sent next is decided by ``Window``, when by ``Pace``, what is written next by ``Outbox``; this only suspends and
+/// wakes. The part about the pace is in `JobBoardPace.swift`.
 actor JobBoard {
     /// Requests and documents on their way to Postgres at most: then nothing more is sent.
     private let maxUnwritten: Int
     /// Rows in hand at most, however many share a request.
     private static let maxJobs = 10_000
 
-    private var window = Window()
+    var window = Window()
     private var outbox = Outbox()
-    private var inFlight = 0
+    var inFlight = 0
     private var beingWritten = 0
     private var sends = RecentCount()
-    private var pace: Pace
+    var pace: Pace
     private var alarm: (time: ContinuousClock.Instant, task: Task<Void, Never>)?
     /// Nothing is claimed or sent: the credential is refused.
-    private var isHeld = false
+    var isHeld = false
     private(set) var isStopping = false
     /// No claim is on its way any more.
     private var isIntakeClosed = false
     private var senders: [CheckedContinuation<Void, Never>] = []
     private var writers: [CheckedContinuation<Void, Never>] = []
     private var claimer: CheckedContinuation<Void, Never>?
-    private var governor: CheckedContinuation<Void, Never>?
+    var governor: CheckedContinuation<Void, Never>?
     /// Requests that are not the first of their job and wait for a turn.
-    private var paced: [CheckedContinuation<Void, Never>] = []
+    var paced: [CheckedContinuation<Void, Never>] = []
     private var finisher: CheckedContinuation<Void, Never>?
     private var stopWaiter: CheckedContinuation<Void, Never>?
 
@@ -98,21 +99,6 @@ actor JobBoard {
         return nil
     }
 
-    /// Waits for the turn of a request that is not the first of its job; false if the worker stops before it comes.
-    func takeTurn() async -> Bool {
-        while true {
-            switch pace.nextOfJob(.now) {
-            case .nothing:
-                noteSend()
-                return true
-            case .time(let time): wakeSenders(at: time)
-            case .turns: wakeGovernor()
-            }
-            if isStopping { return false }
-            await withCheckedContinuation { paced.append($0) }
-        }
-    }
-
     func deliver(_ document: ReadyDocument) {
         inFlight -= 1
         outbox.append(document)
@@ -126,62 +112,6 @@ actor JobBoard {
         wakeWriters()
         wakeSenders()
     }
-
-    // MARK: The governor's side
-
-    /// What the next request waits for, once one does. Nil once the worker stops.
-    func turnsNeeded() async -> Pace.Need? {
-        while !isStopping {
-            if let need = pace.need(.now), !paced.isEmpty || hasWork { return need }
-            await withCheckedContinuation { governor = $0 }
-        }
-        return nil
-    }
-
-    private var hasWork: Bool { !isHeld && window.unsentCount > 0 }
-
-    func grant(_ turns: Int, from start: ContinuousClock.Instant, every step: Duration) {
-        pace.grant(turns, from: start, every: step)
-        wakeSenders()
-    }
-
-    /// The API answered: it is there, whatever it said.
-    func accepted() {
-        let wasAway = pace.isAway
-        pace.accepted(.now)
-        if wasAway { wakeClaimer() }
-        wakeSenders()
-    }
-
-    /// A 429 for a request that was sent then: whether no limit was known before, and for the first of an event how many
-    /// requests went well in the second before.
-    func rateLimited(sent: ContinuousClock.Instant, after: Duration) -> (isNew: Bool, accepted: Int?) {
-        let isNew = !pace.isLimited
-        return (isNew, pace.limited(sent: sent, after: after, .now))
-    }
-
-    /// The same for a 429 that another worker met.
-    func heardOfLimit(
-        at time: ContinuousClock.Instant, pausedUntil end: ContinuousClock.Instant?
-    ) -> (isNew: Bool, accepted: Int?) {
-        let isNew = !pace.isLimited
-        return (isNew, pace.heard(limitedAt: time, pausedUntil: end))
-    }
-
-    /// No limit is known any more: true if one was.
-    func liftLimit() -> Bool {
-        defer { wakeSenders() }
-        return pace.unlimited()
-    }
-
-    /// The API is away: nothing is sent but trials, and nothing is kept waiting here.
-    func loseAPI() {
-        pace.lost()
-        giveBackWaiting(.api)
-        wakeWriters()
-    }
-
-    var isAPIAway: Bool { pace.isAway }
 
     // MARK: The writers' side
 
@@ -279,7 +209,7 @@ actor JobBoard {
 
     // MARK: -
 
-    private func giveBackWaiting(_ cause: Cause) {
+    func giveBackWaiting(_ cause: Cause) {
         for (engagement, jobs) in window.giveBack() {
             let ends = jobs.map { JobEnd($0, .release, cause: cause) }
             outbox.append(Settlement(engagementID: engagement, ends: ends, wasInHand: false))
@@ -293,7 +223,7 @@ actor JobBoard {
         return Settlement(ends: [end], wasInHand: false)
     }
 
-    private func noteSend() {
+    func noteSend() {
         sends.note(.now)
         pace.sent(.now)
         if pace.need(.now) != nil { wakeGovernor() }
@@ -310,7 +240,7 @@ actor JobBoard {
     }
 
     /// One alarm at a time wakes those that the pace keeps waiting.
-    private func wakeSenders(at time: ContinuousClock.Instant) {
+    func wakeSenders(at time: ContinuousClock.Instant) {
         if let alarm, alarm.time <= time { return }
         alarm?.task.cancel()
         alarm = (
@@ -324,13 +254,13 @@ actor JobBoard {
     }
 
     /// One sender, which wakes the next one if it found something to send.
-    private func wakeSenders() {
+    func wakeSenders() {
         for request in paced { request.resume() }
         paced = []
         if window.unsentCount > 0 { senders.popLast()?.resume() }
     }
 
-    private func wakeWriters() {
+    func wakeWriters() {
         guard !outbox.isEmpty || isStopping else { return }
         if isStopping {
             for writer in writers { writer.resume() }
@@ -346,12 +276,12 @@ actor JobBoard {
         finisher = nil
     }
 
-    private func wakeClaimer() {
+    func wakeClaimer() {
         claimer?.resume()
         claimer = nil
     }
 
-    private func wakeGovernor() {
+    func wakeGovernor() {
         governor?.resume()
         governor = nil
     }

@@ -1,0 +1,74 @@
+import AskElephant
+
+/// When requests may leave: the side of the ``Governor`` and of whoever sends.
+extension JobBoard {
+    /// Waits for the turn of a request that is not the first of its job; false if the worker stops before it comes.
+    func takeTurn() async -> Bool {
+        while true {
+            switch pace.nextOfJob(.now) {
+            case .nothing:
+                noteSend()
+                return true
+            case .time(let time): wakeSenders(at: time)
+            case .turns: wakeGovernor()
+            }
+            if isStopping { return false }
+            await withCheckedContinuation { paced.append($0) }
+        }
+    }
+
+    /// What the next request waits for, once one does. Nil once the worker stops.
+    func turnsNeeded() async -> Pace.Need? {
+        while !isStopping {
+            if let need = pace.need(.now), !paced.isEmpty || hasWork { return need }
+            await withCheckedContinuation { governor = $0 }
+        }
+        return nil
+    }
+
+    private var hasWork: Bool { !isHeld && window.unsentCount > 0 }
+
+    func grant(_ turns: Int, from start: ContinuousClock.Instant, every step: Duration) {
+        pace.grant(turns, from: start, every: step)
+        wakeSenders()
+    }
+
+    /// The API answered: it is there, whatever it said.
+    func accepted() {
+        let wasAway = pace.isAway
+        pace.accepted(.now)
+        if wasAway { wakeClaimer() }
+        wakeSenders()
+    }
+
+    /// A 429 for a request that was sent then: whether no limit was known before, and for the first of an event how many
+    /// requests went well in the second before.
+    func rateLimited(sent: ContinuousClock.Instant, after: Duration) -> (isNew: Bool, accepted: Int?) {
+        let isNew = !pace.isLimited
+        return (isNew, pace.limited(sent: sent, after: after, .now))
+    }
+
+    /// The same for a 429 that another worker met.
+    func heardOfLimit(
+        at time: ContinuousClock.Instant, pausedUntil end: ContinuousClock.Instant?
+    ) -> (isNew: Bool, accepted: Int?) {
+        let isNew = !pace.isLimited
+        return (isNew, pace.heard(limitedAt: time, pausedUntil: end))
+    }
+
+    /// No limit is known any more: true if one was.
+    func liftLimit() -> Bool {
+        defer { wakeSenders() }
+        return pace.unlimited()
+    }
+
+    /// The API is away: nothing is sent but trials, and nothing is kept waiting here.
+    func loseAPI() {
+        pace.lost()
+        giveBackWaiting(.api)
+        wakeWriters()
+    }
+
+    var isAPIAway: Bool { pace.isAway }
+    var isPaused: Bool { pace.isPaused(.now) }
+}
