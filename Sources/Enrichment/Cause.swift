@@ -20,6 +20,8 @@ package enum Cause: String, Sendable, CaseIterable {
     case network
     /// Postgres refuses to write this engagement, somebody's trigger for example.
     case database
+    /// Five workers died while they held it, three of them while they did nothing else.
+    case poison
     /// 401, or no credential.
     case credential
     /// 429.

@@ -20,13 +20,15 @@ package struct Job: Sendable, Equatable {
     package let reason: String?
     package let lane: Lane
     package let attempts: Int
+    /// How many workers died holding it.
+    package let losses: Int
     package let looks: Int
     /// From when it was due to its claim.
     package let waitMilliseconds: Int64
 
     package init(
         id: Int64, claims: Int64, engagementID: String?, reason: String? = nil, lane: Lane = .normal, attempts: Int = 0,
-        looks: Int = 0, waitMilliseconds: Int64 = 0
+        losses: Int = 0, looks: Int = 0, waitMilliseconds: Int64 = 0
     ) {
         self.id = id
         self.claims = claims
@@ -34,7 +36,11 @@ package struct Job: Sendable, Equatable {
         self.reason = reason
         self.lane = lane
         self.attempts = attempts
+        self.losses = losses
         self.looks = looks
         self.waitMilliseconds = waitMilliseconds
     }
+
+    /// So many workers died holding it that it is not run any more.
+    package var isPoison: Bool { losses >= 5 }
 }

@@ -15,6 +15,8 @@ package struct Migration: Sendable {
         Migration(8, "views", PackageResources.m0008_views_sql),
         Migration(9, "scopes", PackageResources.m0009_scopes_sql),
         Migration(10, "rate", PackageResources.m0010_rate_sql),
+        Migration(11, "losses", PackageResources.m0011_losses_sql),
+        Migration(12, "writes", PackageResources.m0012_writes_sql),
     ]
 
     /// The schema version that this binary is written for.

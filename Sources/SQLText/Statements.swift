@@ -31,6 +31,8 @@ package enum Statements {
     package static let engagementShow = Statement(
         name: "engagement_show", embedded: PackageResources.engagement_show_sql)
     package static let jobClaim = Statement(name: "job_claim", embedded: PackageResources.job_claim_sql)
+    package static let jobClaimSuspect = Statement(
+        name: "job_claim_suspect", embedded: PackageResources.job_claim_suspect_sql)
     package static let jobExtend = Statement(name: "job_extend", embedded: PackageResources.job_extend_sql)
     package static let jobInsert = Statement(name: "job_insert", embedded: PackageResources.job_insert_sql)
     package static let jobInsertHeld = Statement(
@@ -38,6 +40,7 @@ package enum Statements {
     package static let jobNextDue = Statement(name: "job_next_due", embedded: PackageResources.job_next_due_sql)
     package static let jobReclaim = Statement(name: "job_reclaim", embedded: PackageResources.job_reclaim_sql)
     package static let jobSettle = Statement(name: "job_settle", embedded: PackageResources.job_settle_sql)
+    package static let jobSuspects = Statement(name: "job_suspects", embedded: PackageResources.job_suspects_sql)
     package static let mediaExpire = Statement(name: "media_expire", embedded: PackageResources.media_expire_sql)
     package static let migrationsApplied = Statement(
         name: "migrations_applied", embedded: PackageResources.migrations_applied_sql)
@@ -68,14 +71,19 @@ package enum Statements {
     package static let workerRegister = Statement(
         name: "worker_register", embedded: PackageResources.worker_register_sql)
     package static let workersGone = Statement(name: "workers_gone", embedded: PackageResources.workers_gone_sql)
+    package static let writeDocuments = Statement(
+        name: "write_documents", embedded: PackageResources.write_documents_sql)
+    package static let writeFind = Statement(name: "write_find", embedded: PackageResources.write_find_sql)
+    package static let writeSettled = Statement(name: "write_settled", embedded: PackageResources.write_settled_sql)
 
     package static let all: [Statement] = [
         bellChannel, clockRead, credentialJudge, credentialOpen, credentialSee, credentialShow, credentialTry,
         deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements, demoItems, demoLinks,
-        demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow, jobClaim, jobExtend,
-        jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, mediaExpire, migrationsApplied, queueSummary,
-        rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain,
-        scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps, statusQueue,
-        statusSuccess, statusWorkers, workerIdle, workerLeave, workerRegister, workersGone,
+        demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow, jobClaim,
+        jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects,
+        mediaExpire, migrationsApplied, queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList,
+        scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow,
+        statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers, workerIdle, workerLeave, workerRegister,
+        workersGone, writeDocuments, writeFind, writeSettled,
     ]
 }

@@ -100,7 +100,8 @@ struct DocumentationTests {
     /// A closed switch, so that a new cause has to be put on one side.
     private static func endsAsDeadLetter(_ cause: Cause) -> Bool {
         switch cause {
-        case .invalidID, .notFound, .private, .rejected, .contract, .tooLarge, .api, .network, .database: true
+        case .invalidID, .notFound, .private, .rejected, .contract, .tooLarge, .api, .network, .database, .poison:
+            true
         case .credential, .forbidden, .rateLimited, .shutdown: false
         }
     }

@@ -31,7 +31,7 @@ final class QueueHand: Sendable {
                 engagementID: end.job.engagementID.flatMap { EngagementID($0) }, ends: [end], observedAt: observedAt,
                 error: error)
         }
-        return try await queue.settle(settlements, on: session)
+        return try await queue.settle(settlements, as: WriteNumber(writer: 1), on: session)
     }
 
     func close() async { await session.close() }

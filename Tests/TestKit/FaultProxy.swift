@@ -1,7 +1,9 @@
 import Glibc
 import Synchronization
 
-/// A TCP proxy on loopback that does to its connections what networks do: silence, delay, reset.
+/// A TCP proxy on loopback that does to its connections what networks do: silence, delay, reset, half an answer.
+///
+/// It counts what it did to bytes and connections; a fault that was set and met nothing is not counted.
 package final class FaultProxy: Sendable {
     package enum Fault: Sendable, Equatable {
         case none
@@ -9,16 +11,45 @@ package final class FaultProxy: Sendable {
         case blackhole
         /// Whatever is read goes on after this.
         case delay(Duration)
+        /// At most so many bytes go on in each direction, then a pause.
+        case drip(bytes: Int, every: Duration)
+        /// The next bytes of a connection end it by a reset, on both sides.
+        case rst
+        /// So many bytes of the answer go on, counted for each connection from when this is set; then it is closed.
+        case cutAfter(bytes: Int)
+        /// Resets the connections that there are and those that come.
+        case refuse
+        /// Refuses for this long, serves as long, and so on.
+        case flap(every: Duration)
+    }
+
+    /// A message of the client whose answer is to get lost.
+    package struct Request: Sendable {
+        /// Whether bytes that just came from the client are, or hold, the message.
+        package let matches: @Sendable (ArraySlice<UInt8>) -> Bool
+        /// Whether the last bytes of the answer say that it is whole, and its work done.
+        package let isAnswered: @Sendable (ArraySlice<UInt8>) -> Bool
+
+        package init(
+            matches: @escaping @Sendable (ArraySlice<UInt8>) -> Bool,
+            isAnswered: @escaping @Sendable (ArraySlice<UInt8>) -> Bool = { !$0.isEmpty }
+        ) {
+            (self.matches, self.isAnswered) = (matches, isAnswered)
+        }
     }
 
     /// The port to connect to instead of the real one.
     package let port: UInt16
     private let target: UInt16
     private let listener: Int32
+    private let ledger = ProxyLedger()
     private let state = Mutex(State())
 
     private struct State {
         var fault = Fault.none
+        /// Rises with each fault, so that the thread of an older flap ends.
+        var faultNumber = 0
+        var isRefusing = false
         var links: [ObjectIdentifier: ProxyLink] = [:]
         var isStopped = false
     }
@@ -32,26 +63,53 @@ package final class FaultProxy: Sendable {
 
     /// For the connections that there are and those that come.
     package func set(_ fault: Fault) {
-        let links = state.withLock { state in
+        let number = state.withLock { state in
             state.fault = fault
-            return Array(state.links.values)
+            state.faultNumber += 1
+            state.isRefusing = fault == .refuse
+            return state.faultNumber
         }
-        for link in links { link.command(.fault(fault)) }
+        switch fault {
+        case .refuse: resetLinks(counted: .refuse)
+        case .flap(let interval): startThread { [self] in flap(interval, number) }
+        default: break
+        }
+        command(.fault(fault.onLink), \.isAny)
     }
 
-    /// Ends every open connection by a reset, on both sides.
-    package func reset() {
-        for link in state.withLock({ Array($0.links.values) }) { link.command(.reset) }
+    /// For those connections that there are whose first bytes, up to a kilobyte, contain the text: the application name
+    /// of a session, for one.
+    package func set(_ fault: Fault, onConnectionsOpenedWith text: String) {
+        command(.fault(fault.onLink)) { $0.opened(with: Array(text.utf8)) }
     }
+
+    /// From now on the answers to the next so many matching requests get lost, on whatever connection: the request goes
+    /// on, and once its answer is there the connection is reset. Added to those that are still to be lost.
+    package func swallowReplies(_ count: Int = 1, to request: Request) { ledger.swallow(count, request) }
+
+    /// Lets all answers through again.
+    package func stopSwallowing() { ledger.stopSwallowing() }
+
+    /// Ends every open connection by a reset, on both sides.
+    package func reset() { resetLinks(counted: .reset) }
 
     package var connectionCount: Int { state.withLock { $0.links.count } }
 
+    /// What was done so far: connections on which the fault met bytes, connections refused or reset, answers swallowed.
+    package func injected(_ kind: FaultKind) -> Int { ledger.count(kind) }
+
+    /// The same of all kinds; one that met nothing is absent.
+    package var injections: [FaultKind: Int] { ledger.counts }
+
     /// Takes no more connections and resets those that there are.
     package func stop() {
-        state.withLock { $0.isStopped = true }
+        state.withLock { state in
+            state.isStopped = true
+            state.faultNumber += 1
+        }
         // Wakes the thread that accepts; it closes the descriptor.
         _ = shutdown(listener, Int32(SHUT_RDWR))
-        reset()
+        command(.reset, \.isAny)
     }
 
     // MARK: -
@@ -59,17 +117,19 @@ package final class FaultProxy: Sendable {
     private func accept() {
         while true {
             let client = Glibc.accept(listener, nil, nil)
-            if state.withLock(\.isStopped) {
+            let (isStopped, isRefusing) = state.withLock { ($0.isStopped, $0.isRefusing) }
+            if isStopped {
                 if client >= 0 { close(client) }
                 break
             }
             guard client >= 0 else { continue }
             _ = fcntl(client, F_SETFD, FD_CLOEXEC)
-            guard let server = Loopback.connect(target) else {
+            if isRefusing { ledger.add(.refuse) }
+            guard !isRefusing, let server = Loopback.connect(target) else {
                 Loopback.closeWithReset(client)
                 continue
             }
-            start(ProxyLink(client, server))
+            start(ProxyLink(client, server, ledger))
         }
         close(listener)
     }
@@ -79,94 +139,72 @@ package final class FaultProxy: Sendable {
             state.links[ObjectIdentifier(link)] = link
             return state.fault
         }
-        link.command(.fault(fault))
+        link.command(.fault(fault.onLink))
         startThread { [self] in
             link.run()
             _ = state.withLock { $0.links.removeValue(forKey: ObjectIdentifier(link)) }
         }
     }
+
+    private func flap(_ interval: Duration, _ number: Int) {
+        var isRefusing = true
+        while (state.withLock { state in
+            guard state.faultNumber == number else { return false }
+            state.isRefusing = isRefusing
+            return true
+        }) {
+            if isRefusing {
+                ledger.add(.flap)
+                resetLinks(counted: nil)
+            }
+            usleep(UInt32(interval / .microseconds(1)))
+            isRefusing.toggle()
+        }
+    }
+
+    private func resetLinks(counted kind: FaultKind?) {
+        let count = command(.reset, \.isAny)
+        if let kind { ledger.add(kind, count) }
+    }
+
+    @discardableResult
+    private func command(_ command: ProxyLink.Command, _ isMeant: (ProxyLink) -> Bool) -> Int {
+        let links = state.withLock { Array($0.links.values) }.filter(isMeant)
+        for link in links { link.command(command) }
+        return links.count
+    }
 }
 
-/// Sockets on 127.0.0.1.
-enum Loopback {
-    struct Failure: Error {
-        let call: StaticString
-        let code = errno
-    }
-
-    static func listen() throws -> (descriptor: Int32, port: UInt16) {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw Failure(call: "socket") }
-        var address = address(0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withSocketAddress(&address) { bind(descriptor, $0, length) == 0 }
-        guard isBound, Glibc.listen(descriptor, 128) == 0 else { throw Failure(call: "listen") }
-        _ = withSocketAddress(&address) { getsockname(descriptor, $0, &length) }
-        return (descriptor, UInt16(bigEndian: address.sin_port))
-    }
-
-    /// A port that nobody listens on: one that was free just now.
-    static func closedPort() throws -> UInt16 {
-        let (descriptor, port) = try listen()
-        close(descriptor)
-        return port
-    }
-
-    static func connect(_ port: UInt16) -> Int32? {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = address(port)
-        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        if withSocketAddress(&address, { Glibc.connect(descriptor, $0, length) == 0 }) { return descriptor }
-        close(descriptor)
-        return nil
-    }
-
-    /// Dissolving the association sends a reset at once (tcp(7)), even if a child process has inherited the descriptor.
-    static func closeWithReset(_ descriptor: Int32) {
-        var nobody = sockaddr()
-        nobody.sa_family = sa_family_t(AF_UNSPEC)
-        _ = Glibc.connect(descriptor, &nobody, socklen_t(MemoryLayout<sockaddr>.size))
-        close(descriptor)
-    }
-
-    static func closeInOrder(_ descriptor: Int32) {
-        _ = shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
-    }
-
-    private static func address(_ port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        return address
-    }
-
-    private static func withSocketAddress<Result>(
-        _ address: inout sockaddr_in, _ body: (UnsafeMutablePointer<sockaddr>) -> Result
-    ) -> Result {
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body)
+extension FaultProxy.Fault {
+    /// What a single connection has to do; refusing is done by the proxy.
+    fileprivate var onLink: FaultProxy.Fault {
+        switch self {
+        case .refuse, .flap: .none
+        default: self
         }
     }
 }
 
-package func closedLoopbackPort() throws -> UInt16 { try Loopback.closedPort() }
-
-/// Runs the work on a thread of its own, since it blocks.
-func startThread(_ work: @escaping @Sendable () -> Void) {
-    final class Box: Sendable {
-        let work: @Sendable () -> Void
-        init(_ work: @escaping @Sendable () -> Void) { self.work = work }
+extension FaultProxy.Request {
+    /// Postgres: the run of a prepared statement. Its answer is whole when the server is ready for the next query, outside
+    /// of a transaction: whatever the statement wrote is committed.
+    package static func postgres(_ statement: String) -> Self {
+        // A Bind message: its letter, its length, the portal's empty name, the statement's name.
+        let name = [0] + Array(statement.utf8) + [0]
+        return Self(
+            matches: { bytes in
+                bytes.ranges(of: name).contains {
+                    $0.lowerBound - 5 >= bytes.startIndex && bytes[$0.lowerBound - 5] == 0x42
+                }
+            },
+            // ReadyForQuery, "idle".
+            isAnswered: { $0.suffix(6).elementsEqual([0x5A, 0, 0, 0, 5, 0x49]) }
+        )
     }
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(Box(work)).toOpaque()
-    let status = pthread_create(
-        &thread, nil,
-        { context in
-            Unmanaged<Box>.fromOpaque(context!).takeRetainedValue().work()
-            return nil
-        }, context)
-    precondition(status == 0, "no thread")
-    pthread_detach(thread)
+
+    /// A request that contains the text. Its answer counts as whole with its first bytes.
+    package static func containing(_ text: String) -> Self {
+        let text = Array(text.utf8)
+        return Self(matches: { $0.contains(text) })
+    }
 }

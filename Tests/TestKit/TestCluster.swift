@@ -32,3 +32,16 @@ package func eventually(
         try await ContinuousClock().sleep(for: .milliseconds(20))
     }
 }
+
+extension TestCluster {
+    /// Its port on loopback.
+    package static var port: UInt16 {
+        let words = conninfo("postgres").split(separator: " ")
+        return words.compactMap { $0.hasPrefix("port=") ? UInt16($0.dropFirst(5)) : nil }.last ?? 0
+    }
+}
+
+extension TestDatabase {
+    /// Leads through the proxy to it.
+    package func conninfo(through proxy: FaultProxy) -> String { conninfo + " host=127.0.0.1 port=\(proxy.port)" }
+}

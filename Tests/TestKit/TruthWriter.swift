@@ -98,7 +98,7 @@ package struct TruthWriter: Sendable {
                 .bigints((1...snapshots.count).map(Int64.init)), .texts(snapshots.map(\.job.engagementID)),
                 .utf8(snapshots.map(\.json)), .texts(nothing), .texts(snapshots.map(\.observedAt)),
                 .texts(snapshots.map { $0.asked.joined(separator: ",") }), .texts(nothing), .texts(nothing),
-                .texts(nothing), .texts(nothing), .texts(wanted), .boolean(force),
+                .texts(nothing), .texts(nothing), .texts(wanted), .boolean(force), .bigint(1), .bigint(1),
             ]
         )
         return try rows.sorted { try $0.integer("document") < $1.integer("document") }.map { row in
@@ -135,7 +135,7 @@ package struct TruthWriter: Sendable {
                 .bigint(boot), .bigints([job.id]), .bigints([job.claims]),
                 .texts([end == .deleted ? "deleted" : "release"]), .doubles([600]), .texts(["true"]), .texts(["false"]),
                 .texts([engagement]), .texts([end == .deleted ? nil : "not_found"]), .texts(["HTTP 404"]),
-                .texts([nil]), .texts([end.rawValue]), .texts([observed]),
+                .texts([nil]), .texts([end.rawValue]), .texts([observed]), .bigint(1), .bigint(1),
             ]
         )
         guard let row = rows.first else { return nil }

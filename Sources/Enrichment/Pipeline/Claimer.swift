@@ -28,7 +28,12 @@ struct Claimer: Sendable {
     func run() async {
         var floors = Floors()
         var lastWork = ContinuousClock.now
+        var suspects = Suspects()
         while let room = await board.room() {
+            if suspects.isTimeToLook(.now), await runSuspects() {
+                suspects.note(.now)
+                lastWork = .now
+            }
             guard let claimed = await claim(room, &floors) else { continue }
             if claimed > 0 {
                 lastWork = .now
@@ -65,6 +70,27 @@ struct Claimer: Sendable {
         }
     }
 
+    /// Runs jobs alone that died with workers before, one by one, while nothing else is in hand; for a second at most. False
+    /// if there was none.
+    private func runSuspects() async -> Bool {
+        guard await hasSuspects else { return false }
+        await board.emptied()
+        let end = ContinuousClock.now + .seconds(1)
+        while await board.isOpen {
+            let sent = ContinuousClock.now
+            guard let claimed = try? await queue.claimSuspect(lease: lease, on: database.claim) else { break }
+            if let reading = claimed.clock { await clock.note(reading, at: sent) }
+            await board.admit(claimed.jobs)
+            await board.emptied()
+            if .now > end { break }
+        }
+        return true
+    }
+
+    private var hasSuspects: Bool {
+        get async { (try? await queue.hasSuspects(on: database.claim)) ?? false }
+    }
+
     /// Says that we sleep, looks again, then sleeps until a bell, the next job's time or the poll, and looks.
     /// Returns with work in hand, or when the worker stops.
     private func sleep(_ floors: inout Floors) async {
@@ -78,6 +104,7 @@ struct Claimer: Sendable {
             }
             guard let claimed = await claim(room, &floors) else { return }
             if claimed > 0 { break }
+            if await hasSuspects { break }
             if await bell.wait(for: await nextSleep(looks)) {
                 // Anybody may ring, and we are still here: bells that bring nothing are answered ten times a second at most.
                 let early = Self.bellInterval - (ContinuousClock.now - lastBell)
@@ -106,6 +133,23 @@ struct Claimer: Sendable {
             return false
         }
     }
+}
+
+/// When to look for jobs that have to run alone: four times a second, and never twice without other work between.
+private struct Suspects {
+    private static let interval: Duration = .milliseconds(250)
+    private static let rest: Duration = .seconds(1)
+
+    private var next = ContinuousClock.now
+
+    mutating func isTimeToLook(_ now: ContinuousClock.Instant) -> Bool {
+        guard now >= next else { return false }
+        next = now + Self.interval
+        return true
+    }
+
+    /// They had their second; now it is the others' turn.
+    mutating func note(_ now: ContinuousClock.Instant) { next = now + Self.rest }
 }
 
 /// From where the claims of each lane begin. A floor spares the walk over finished rows that vacuum may not remove yet; it

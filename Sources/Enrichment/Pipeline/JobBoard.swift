@@ -57,7 +57,7 @@ actor JobBoard {
 
     func admit(_ jobs: [Job]) {
         for job in jobs {
-            if let text = job.engagementID, let engagement = EngagementID(text), !isStopping, !isHeld {
+            if let text = job.engagementID, let engagement = EngagementID(text), !job.isPoison, !isStopping, !isHeld {
                 window.admit(job, of: engagement)
             } else {
                 outbox.append(refusal(job))
@@ -66,6 +66,9 @@ actor JobBoard {
         wakeSenders()
         wakeWriters()
     }
+
+    /// Whether what is claimed is taken on.
+    var isOpen: Bool { !isHeld && !isStopping }
 
     /// Nothing claimed is left, nor on its way into Postgres.
     var isEmpty: Bool { window.isEmpty && outbox.isEmpty && beingWritten == 0 }
@@ -217,10 +220,17 @@ actor JobBoard {
     }
 
     private func refusal(_ job: Job) -> Settlement {
-        let isInvalid = job.engagementID.flatMap(EngagementID.init) == nil
+        if job.engagementID.flatMap(EngagementID.init) == nil {
+            return Settlement(ends: [JobEnd(job, .dead, cause: .invalidID)], wasInHand: false)
+        }
+        if job.isPoison {
+            let error = "\(job.losses) workers died holding it"
+            return Settlement(
+                engagementID: job.engagementID.flatMap(EngagementID.init),
+                ends: [JobEnd(job, .dead, cause: .poison)], error: error, wasInHand: false)
+        }
         let cause: Cause = isHeld ? .credential : .shutdown
-        let end = isInvalid ? JobEnd(job, .dead, cause: .invalidID) : JobEnd(job, .release, cause: cause)
-        return Settlement(ends: [end], wasInHand: false)
+        return Settlement(ends: [JobEnd(job, .release, cause: cause)], wasInHand: false)
     }
 
     func noteSend() {

@@ -7,7 +7,8 @@ import Postgres
 /// An error is somebody's: the connection's or the server's (wait, all again, nobody charged), or one document's (found
 /// by splitting the batch).
 struct Writer: Sendable {
-    let role: String
+    /// Of the connection, from 1.
+    let number: Int
     let session: Session
     let board: JobBoard
     let queue: JobQueue
@@ -31,7 +32,11 @@ struct Writer: Sendable {
     private func write(_ ready: [ReadyDocument]) async {
         let start = ContinuousClock.now
         do throws(Failure) {
-            let written = try await persist { () throws(PostgresError) in try await store.ingest(ready, on: session) }
+            let written = try await persist { write throws(PostgresError) in
+                try await store.ingest(ready, as: write, on: session)
+            } orFind: { write throws(PostgresError) in
+                try await store.find(write, of: ready, on: session)
+            }
             let milliseconds = Int64((ContinuousClock.now - start) / .milliseconds(1))
             for (ready, written) in zip(ready, written) { await conclude(ready, written, milliseconds) }
             let stored = zip(ready, written).filter { $1.outcome != .refused && $1.outcome != .leaseLost }
@@ -81,8 +86,10 @@ struct Writer: Sendable {
         let start = ContinuousClock.now
         let engagements = settlements.filter(\.wasInHand).compactMap(\.engagementID)
         do throws(Failure) {
-            let settled = try await persist { () throws(PostgresError) in
-                try await queue.settle(settlements, on: session)
+            let settled = try await persist { write throws(PostgresError) in
+                try await queue.settle(settlements, as: write, on: session)
+            } orFind: { write throws(PostgresError) in
+                try await queue.find(write, on: session)
             }
             let milliseconds = Int64((ContinuousClock.now - start) / .milliseconds(1))
             for settlement in settlements { report.done(settlement, settled, writeMilliseconds: milliseconds) }
@@ -107,20 +114,32 @@ struct Writer: Sendable {
         case givenUp
     }
 
-    /// Runs the statement until it succeeds or the server refuses it for what it holds. Outages are waited out here.
+    /// Runs the statement until it succeeds or the server refuses it for what it holds. Outages are waited out here. Where
+    /// the answer is lost it is looked up whether the write was committed; only if it was not is it done again.
     private func persist<Result: Sendable>(
-        _ statement: () async throws(PostgresError) -> Result
+        _ statement: (WriteNumber) async throws(PostgresError) -> Result,
+        orFind find: (WriteNumber) async throws(PostgresError) -> Result?
     ) async throws(Failure) -> Result {
         var failures = 0
+        var unanswered: WriteNumber?
         while !Task.isCancelled {
+            let write = WriteNumber(writer: Int64(number))
             do throws(PostgresError) {
-                let result = try await statement()
+                if let lost = unanswered, let result = try await find(lost) {
+                    database.health.restored(role: role)
+                    return result
+                }
+                unanswered = nil
+                let result = try await statement(write)
                 if failures > 0 { database.health.restored(role: role) }
                 return result
             } catch {
                 failures += 1
-                if error.sqlState?.isRetriedAtOnce == true { continue }
-                if case .server(let refusal) = error, !refusal.sqlState.isOutage { throw .refused(refusal) }
+                if unanswered == nil {
+                    if error.sqlState?.isRetriedAtOnce == true { continue }
+                    if case .server(let refusal) = error, !refusal.sqlState.isOutage { throw .refused(refusal) }
+                    if error.isConnectionLoss { unanswered = write }
+                }
                 if case .cancelled = error { throw .givenUp }
                 database.health.lost(error, role: role)
             }
@@ -129,6 +148,8 @@ struct Writer: Sendable {
         }
         throw .givenUp
     }
+
+    private var role: String { "write-\(number)" }
 }
 
 extension SQLState {

@@ -34,7 +34,9 @@ package struct EngagementStore: Sendable {
     }
 
     /// Writes the documents in one transaction; the results in their order.
-    func ingest(_ ready: [ReadyDocument], on session: Session) async throws(PostgresError) -> [Written] {
+    func ingest(
+        _ ready: [ReadyDocument], as write: WriteNumber, on session: Session
+    ) async throws(PostgresError) -> [Written] {
         let jobs = ready.enumerated().flatMap { number, ready in
             ready.fetch.jobs.map { (id: $0.id, claims: $0.claims, document: Int64(number + 1)) }
         }
@@ -47,11 +49,24 @@ package struct EngagementStore: Sendable {
                 .texts(ready.map { $0.asked.map(\.rawValue).joined(separator: ",") }),
                 .texts(ready.map(\.document.requestID)), .texts(ready.map(\.document.etag)),
                 .texts(ready.map(\.document.apiVersion)), .texts(ready.map { $0.repairs.joined(separator: ",") }),
-                .texts(wanted.map(\.rawValue)), .boolean(force),
+                .texts(wanted.map(\.rawValue)), .boolean(force), .bigint(write.writer), .bigint(write.number),
             ]
         )
+        return try Self.written(rows, of: ready)
+    }
+
+    /// What became of the documents if that write was committed, though its answer was lost; nil if it was not.
+    func find(
+        _ write: WriteNumber, of ready: [ReadyDocument], on session: Session
+    ) async throws(PostgresError) -> [Written]? {
+        guard try await write.isCommitted(bootID, on: session) else { return nil }
+        let rows = try await session.query(Statements.writeDocuments, [.bigint(bootID), .bigint(write.writer)])
+        return try Self.written(rows, of: ready)
+    }
+
+    private static func written(_ rows: [Row], of ready: [ReadyDocument]) throws(PostgresError) -> [Written] {
         var written: [Int64: Written] = [:]
-        for row in rows { written[try row.integer("document")] = try Self.written(row) }
+        for row in rows { written[try row.integer("document")] = try self.written(row) }
         return try ready.indices.map { index throws(PostgresError) in
             guard let one = written[Int64(index + 1)] else { throw .unexpectedResult(column: "document") }
             return one

@@ -49,6 +49,19 @@ package struct JobQueue: Sendable {
         return Claimed(jobs: ordered.map(\.job), clock: ordered.map(\.clock).max(), floors: full)
     }
 
+    /// Leases one due job that has to run alone; nil if there is none.
+    func claimSuspect(lease: Duration, on session: Session) async throws(PostgresError) -> Claimed? {
+        let rows = try await session.query(
+            Statements.jobClaimSuspect, [.bigint(bootID), .double(lease / .seconds(1))])
+        guard let row = try rows.first.map({ row throws(PostgresError) in try ClaimedRow(row) }) else { return nil }
+        return Claimed(jobs: [row.job], clock: row.clock, floors: [:])
+    }
+
+    /// Whether there is one.
+    func hasSuspects(on session: Session) async throws(PostgresError) -> Bool {
+        try await session.query(Statements.jobSuspects).first?.boolean("are_due") ?? false
+    }
+
     private struct ClaimedRow {
         let job: Job
         let place: Int64
@@ -60,7 +73,8 @@ package struct JobQueue: Sendable {
             job = Job(
                 id: id, claims: try row.integer("claims"), engagementID: try row.textIfPresent("engagement_id"),
                 reason: try row.textIfPresent("reason"), lane: Lane(rawValue: Int(try row.integer("lane"))) ?? .normal,
-                attempts: Int(try row.integer("attempts")), looks: Int(try row.integer("looks")),
+                attempts: Int(try row.integer("attempts")), losses: Int(try row.integer("losses")),
+                looks: Int(try row.integer("looks")),
                 waitMilliseconds: try row.integer("wait_ms")
             )
             place = try row.integer("n")
@@ -87,7 +101,9 @@ package struct JobQueue: Sendable {
     }
 
     /// Ends jobs that brought no document.
-    func settle(_ settlements: [Settlement], on session: Session) async throws(PostgresError) -> Settled {
+    func settle(
+        _ settlements: [Settlement], as write: WriteNumber, on session: Session
+    ) async throws(PostgresError) -> Settled {
         let ends: [End] = settlements.flatMap { settlement in settlement.ends.map { ($0, settlement) } }
         let rows = try await session.query(
             Statements.jobSettle,
@@ -99,8 +115,21 @@ package struct JobQueue: Sendable {
                 .texts(ends.map(\.settlement.engagementID?.rawValue)), .texts(ends.map(\.end.cause?.rawValue)),
                 .texts(ends.map(\.settlement.error)), .texts(ends.map(\.settlement.record.requestID)),
                 .texts(ends.map(\.end.mark?.rawValue)), .texts(ends.map(\.settlement.observedAt)),
+                .bigint(write.writer),
+                .bigint(write.number),
             ]
         )
+        return try Self.settled(rows)
+    }
+
+    /// What became of the jobs if that write was committed, though its answer was lost; nil if it was not.
+    func find(_ write: WriteNumber, on session: Session) async throws(PostgresError) -> Settled? {
+        guard try await write.isCommitted(bootID, on: session) else { return nil }
+        return try Self.settled(
+            try await session.query(Statements.writeSettled, [.bigint(bootID), .bigint(write.writer)]))
+    }
+
+    private static func settled(_ rows: [Row]) throws(PostgresError) -> Settled {
         var settled = Settled()
         for row in rows {
             let id = try row.integer("id")
