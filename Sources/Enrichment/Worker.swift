@@ -22,6 +22,7 @@ package final class Worker: Sendable {
         package var mediaLife: Duration = .seconds(3600)
         package var drainTimeout: Duration = .seconds(25)
         package var heartbeatInterval: Duration = .seconds(60)
+        package var watch = WatchLimits()
         package var host = "localhost"
         package var processID: Int32 = 0
         package var version = "dev"
@@ -104,6 +105,8 @@ package final class Worker: Sendable {
         let client = Client(configuration.client)
         let health = apiHealth(client)
         let keeper = credentialKeeper(client, health, isOneShot: once)
+        let opening = Task { await database.open() }
+        defer { opening.cancel() }
         await keeper.open()
         let upkeep = startUpkeep(channel, keeper)
         log(.notice, .workerReady, "ready", [.channel: .string(channel)])
@@ -288,6 +291,7 @@ package final class Worker: Sendable {
             board: board, database: database, credentials: credentials, scopes: scopes, report: report,
             interval: configuration.heartbeatInterval, log: log
         )
+        let watch = Watch(session: database.keep, health: database.health, limits: configuration.watch, log: log)
         let purger = configuration.purgesOnScopeLoss ? PartPurger(store: store) : nil
         return Task { [scopes, governor] in
             await withTaskGroup(of: Void.self) { group in
@@ -298,6 +302,7 @@ package final class Worker: Sendable {
                 group.addTask { await keeper.keepUp() }
                 group.addTask { await doorbell.run() }
                 group.addTask { await pulse.run() }
+                group.addTask { await watch.run() }
                 group.addTask { await credentials.watch() }
             }
         }

@@ -26,11 +26,10 @@ package actor Connection {
         self.configuration = configuration
         thread = ConnectionThread()
         wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
-        precondition(wakeDescriptor >= 0, "no descriptor to wake a database connection")
     }
 
     deinit {
-        Glibc.close(wakeDescriptor)
+        if wakeDescriptor >= 0 { Glibc.close(wakeDescriptor) }
         thread.stop()
     }
 
@@ -81,6 +80,9 @@ package actor Connection {
 
     package var isOpen: Bool { socket != nil }
 
+    /// False once the server has hung up, as far as it is known here.
+    var isAlive: Bool { socket?.isAlive == true }
+
     /// Ends the session; the server releases its locks.
     package func close() {
         socket = nil
@@ -93,6 +95,8 @@ package actor Connection {
     }
 
     private func connect() throws(PostgresError) {
+        // No descriptor is left: the socket would get none either.
+        guard wakeDescriptor >= 0 else { throw .connect(sqlState: nil) }
         let deadline = ContinuousClock.now + configuration.connectTimeout
         guard let socket = PGSocket(configuration.keywords) else { throw .connect(sqlState: nil) }
         try socket.finishConnecting(until: deadline)

@@ -8,6 +8,8 @@ package struct ConnectionConfiguration: Sendable {
     package var schema: String?
     /// A shared advisory lock that the session holds while it lives: others see by it that we are alive.
     package var sharedLock: Int64?
+    /// Only a server that is no standby will do; of several hosts in the string the first such one.
+    package var needsPrimary = false
     package var connectTimeout: Duration = .seconds(10)
     /// The server gives up a statement after this; we wait 5 s longer, then throw the connection away.
     package var statementTimeout: Duration = .seconds(55)
@@ -27,6 +29,7 @@ package struct ConnectionConfiguration: Sendable {
         [
             ("keepalives_idle", "10"), ("keepalives_interval", "3"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "15000"), ("connect_timeout", String(connectTimeout.components.seconds)),
+            ("target_session_attrs", needsPrimary ? "primary" : "any"),
             ("dbname", conninfo), ("client_encoding", "UTF8"), ("application_name", applicationName),
         ]
     }

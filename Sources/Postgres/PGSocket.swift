@@ -151,8 +151,18 @@ final class PGSocket {
         return PQgetResult(connection).map { PGResult($0) }
     }
 
-    /// The SQLSTATE at the end of the last line of the error, such as `FATAL:  28P01`.
+    /// False once the server has hung up, as far as it is known here: nothing is sent to find out.
+    var isAlive: Bool {
+        // The first call may only bring the server's reason for hanging up, the second meets the end behind it.
+        consumeInput() && consumeInput() && PQstatus(connection) == CONNECTION_OK
+    }
+
+    /// Why there is no connection: the SQLSTATE at the end of the last line of the error, such as `FATAL:  28P01`. libpq
+    /// has none for a standby where a primary is needed; that is what a write would get there.
     private var failureState: SQLState? {
+        if let standby = PQparameterStatus(connection, "in_hot_standby"), String(cString: standby) == "on" {
+            return .readOnlyTransaction
+        }
         let message = String(cString: PQerrorMessage(connection))
         guard let word = message.split(whereSeparator: \.isWhitespace).last, word.utf8.count == 5 else { return nil }
         let isCode = word.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) }

@@ -13,6 +13,8 @@ package actor Session {
     private let configuration: ConnectionConfiguration
     private let report: @Sendable (Event) -> Void
     private var connection: Connection?
+    private var openedAt = ContinuousClock.now
+    private var statements = 0
     private var opening: Task<Connection, any Error>?
     private var isLost = false
     private var isClosed = false
@@ -31,12 +33,28 @@ package actor Session {
         timeout: Duration? = nil
     ) async throws(PostgresError) -> [Row] {
         let connection = try await current()
+        statements += 1
+        defer { statements -= 1 }
         do {
             return try await connection.query(statement, parameters, timeout: timeout)
         } catch {
-            if error.isConnectionLoss { drop(connection, error) }
+            if error.isConnectionLoss || isOfOldPrimary(error) { drop(connection, error) }
             throw error
         }
+    }
+
+    /// Finds out whether the connection broke while nobody used it, and opens another if so.
+    package func check() async {
+        if statements == 0, let connection, await !connection.isAlive {
+            drop(connection, .lost(statement: nil, sqlState: nil))
+        }
+        if isLost { _ = try? await current() }
+    }
+
+    /// A server that takes no writes may not be the primary any more: the name may lead to another one by now. Nor need it,
+    /// so that is tried now and then only.
+    private func isOfOldPrimary(_ error: PostgresError) -> Bool {
+        error.sqlState == .readOnlyTransaction && .now - openedAt > .seconds(2)
     }
 
     /// The open connection, for what a single statement cannot do.
@@ -88,6 +106,7 @@ package actor Session {
     private func adopt(_ opened: Connection) throws(PostgresError) {
         if isClosed { throw .cancelled }
         connection = opened
+        openedAt = .now
         if isLost { report(.restored) }
         isLost = false
     }
@@ -97,10 +116,10 @@ package actor Session {
         isLost = true
     }
 
-    /// Full jitter up to 0.5, 1, 2, 4, then 5 s, and never under 50 ms: many workers do not come back in step, and
-    /// none waits long for a server that is back.
+    /// A second and a jitter of up to 0.25, 0.5, 1, 2, then 4 s: nobody asks more than once a second, many workers do not
+    /// come back in step, and none waits long for a server that is back.
     static func delay(afterFailures failures: Int) -> Duration {
-        let ceiling = min(5.0, 0.5 * Double(1 << min(failures - 1, 4)))
-        return .milliseconds(Int(max(50, Double.random(in: 0...ceiling) * 1000)))
+        let ceiling = 0.25 * Double(1 << min(failures - 1, 4))
+        return .milliseconds(1_000 + Int(Double.random(in: 0...ceiling) * 1_000))
     }
 }

@@ -4,6 +4,7 @@ package import Postgres
 package enum Statements {
     package static let bellChannel = Statement(name: "bell_channel", embedded: PackageResources.bell_channel_sql)
     package static let clockRead = Statement(name: "clock_read", embedded: PackageResources.clock_read_sql)
+    package static let clockSkew = Statement(name: "clock_skew", embedded: PackageResources.clock_skew_sql)
     package static let credentialJudge = Statement(
         name: "credential_judge", embedded: PackageResources.credential_judge_sql)
     package static let credentialOpen = Statement(
@@ -44,6 +45,7 @@ package enum Statements {
     package static let mediaExpire = Statement(name: "media_expire", embedded: PackageResources.media_expire_sql)
     package static let migrationsApplied = Statement(
         name: "migrations_applied", embedded: PackageResources.migrations_applied_sql)
+    package static let queueBloat = Statement(name: "queue_bloat", embedded: PackageResources.queue_bloat_sql)
     package static let queueSummary = Statement(name: "queue_summary", embedded: PackageResources.queue_summary_sql)
     package static let rateMeet = Statement(name: "rate_meet", embedded: PackageResources.rate_meet_sql)
     package static let rateTrial = Statement(name: "rate_trial", embedded: PackageResources.rate_trial_sql)
@@ -66,6 +68,7 @@ package enum Statements {
     package static let statusQueue = Statement(name: "status_queue", embedded: PackageResources.status_queue_sql)
     package static let statusSuccess = Statement(name: "status_success", embedded: PackageResources.status_success_sql)
     package static let statusWorkers = Statement(name: "status_workers", embedded: PackageResources.status_workers_sql)
+    package static let tablesLocked = Statement(name: "tables_locked", embedded: PackageResources.tables_locked_sql)
     package static let workerIdle = Statement(name: "worker_idle", embedded: PackageResources.worker_idle_sql)
     package static let workerLeave = Statement(name: "worker_leave", embedded: PackageResources.worker_leave_sql)
     package static let workerRegister = Statement(
@@ -77,13 +80,13 @@ package enum Statements {
     package static let writeSettled = Statement(name: "write_settled", embedded: PackageResources.write_settled_sql)
 
     package static let all: [Statement] = [
-        bellChannel, clockRead, credentialJudge, credentialOpen, credentialSee, credentialShow, credentialTry,
-        deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements, demoItems, demoLinks,
-        demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow, jobClaim,
-        jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects,
-        mediaExpire, migrationsApplied, queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList,
-        scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow,
-        statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers, workerIdle, workerLeave, workerRegister,
-        workersGone, writeDocuments, writeFind, writeSettled,
+        bellChannel, clockRead, clockSkew, credentialJudge, credentialOpen, credentialSee, credentialShow,
+        credentialTry, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements,
+        demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow,
+        jobClaim, jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects,
+        mediaExpire, migrationsApplied, queueBloat, queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny,
+        scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck,
+        scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers, tablesLocked,
+        workerIdle, workerLeave, workerRegister, workersGone, writeDocuments, writeFind, writeSettled,
     ]
 }

@@ -122,11 +122,15 @@ import Testing
         }
     }
 
-    @Test func anOutputThatNobodyReadsDoesNotEndIt() async throws {
+    /// Nobody has the other end, or nobody reads there, or it is a disk that is full.
+    @Test(arguments: [WorkerProcess.Output.closed, .unread, .full])
+    func anOutputThatTakesNothingDoesNotEndIt(_ output: WorkerProcess.Output) async throws {
         try await Stage.run { stage in
-            let worker = try stage.start(["run"], hasOutput: false)
-            try await stage.insert(stage.ids(0..<200))
+            let worker = try stage.start(["run"], output: output)
+            // Far more lines than a pipe holds.
+            try await stage.insert(stage.ids(0..<500))
             try await stage.drained()
+            if output == .unread { #expect(worker.readUnread().contains("worker.start")) }
             #expect(worker.isRunning)
             worker.signal(SIGTERM)
             #expect(try await worker.exitStatus(within: .seconds(28)) == 0)

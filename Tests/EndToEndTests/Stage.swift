@@ -55,11 +55,12 @@ final class Stage: Sendable {
 
     /// Starts the binary. A value that is nil takes the variable away.
     func start(
-        _ arguments: [String], _ changes: [String: String?] = [:], input: String? = nil, hasOutput: Bool = true
+        _ arguments: [String], _ changes: [String: String?] = [:], input: String? = nil,
+        output: WorkerProcess.Output = .file
     ) throws -> WorkerProcess {
         var environment = environment
         for (name, value) in changes { environment[name] = value }
-        let process = try WorkerProcess(arguments, environment: environment, input: input, hasOutput: hasOutput)
+        let process = try WorkerProcess(arguments, environment: environment, input: input, output: output)
         started.withLock { $0.append((process, arguments.first == "run")) }
         return process
     }

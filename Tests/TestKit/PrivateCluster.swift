@@ -6,8 +6,8 @@ package import Postgres
 package final class PrivateCluster: Sendable {
     /// A database with our schema, made by the first start.
     package let conninfo: String
-    private let folder: String
-    private let port: String
+    package let folder: String
+    package let port: String
     private let options: [String]
     private let session: Session
     private static let counter = Counter()
@@ -35,15 +35,27 @@ package final class PrivateCluster: Sendable {
         session = Session(ConnectionConfiguration(conninfo: conninfo, applicationName: "test", schema: "askelephant"))
     }
 
+    /// The same over TCP, for a proxy between.
+    package var tcpConninfo: String { "host=127.0.0.1 port=\(port) user=postgres dbname=postgres" }
+
     /// Stops the server without a checkpoint, as a crash would, and starts it again.
-    package func crash() async throws {
-        try await stop("immediate")
+    package func crash() async throws { try await restart("immediate") }
+
+    /// Stops the server and starts it again.
+    ///
+    /// - Parameter mode: `fast` ends sessions in order, `immediate` is as good as a crash.
+    package func restart(_ mode: String) async throws {
+        try await stop(mode)
+        try await start()
+    }
+
+    package func start() async throws {
         _ = try await Self.control(["start", folder, port] + options)
         // Finds out that the old connection is gone, so that what the test runs next has a new one.
         _ = try? await run("SELECT")
     }
 
-    private func stop(_ mode: String) async throws { _ = try await Self.control(["stop", folder, mode]) }
+    package func stop(_ mode: String) async throws { _ = try await Self.control(["stop", folder, mode]) }
 
     private func remove() async {
         await session.close()
@@ -74,7 +86,7 @@ package final class PrivateCluster: Sendable {
         String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder + "/server.log")), as: UTF8.self)
     }
 
-    private static func control(_ arguments: [String]) async throws -> String {
+    static func control(_ arguments: [String]) async throws -> String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
         let process = Process()
         process.executableURL = root.appendingPathComponent("deploy/private-cluster")

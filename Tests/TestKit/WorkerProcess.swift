@@ -6,15 +6,16 @@ package final class WorkerProcess: Sendable {
     private let process: Process
     private let outputFile: String
     private let errorFile: String
+    private let pipe = Pipe()
     private static let counter = Counter()
 
     /// Starts `engagement-worker` with the arguments. The environment is empty but for what is given and `PATH`.
     ///
     /// - Parameters:
     ///   - input: what it finds on standard input.
-    ///   - hasOutput: false gives it a standard output that nobody reads: the first write fails with `EPIPE`.
+    ///   - output: where its standard output goes.
     package init(
-        _ arguments: [String], environment: [String: String], input: String? = nil, hasOutput: Bool = true
+        _ arguments: [String], environment: [String: String], input: String? = nil, output: Output = .file
     ) throws {
         let base = TestCluster.folder + "/worker-\(getpid())-\(Self.counter.next())"
         (outputFile, errorFile) = (base + ".out", base + ".log")
@@ -25,15 +26,29 @@ package final class WorkerProcess: Sendable {
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { given, _ in given }
         process.standardError = FileHandle(forWritingAtPath: errorFile)!
         process.standardInput = try Self.input(input, base)
-        if hasOutput {
-            process.standardOutput = FileHandle(forWritingAtPath: outputFile)!
-            try process.run()
-        } else {
-            let pipe = Pipe()
+        switch output {
+        case .file: process.standardOutput = FileHandle(forWritingAtPath: outputFile)!
+        case .full: process.standardOutput = FileHandle(forWritingAtPath: "/dev/full")!
+        case .closed, .unread:
             process.standardOutput = pipe
-            try pipe.fileHandleForReading.close()
-            try process.run()
+            if output == .closed { try pipe.fileHandleForReading.close() }
         }
+        try process.run()
+    }
+
+    package enum Output: Sendable, CaseIterable {
+        case file
+        /// A pipe without a reader: the first write fails with `EPIPE`.
+        case closed
+        /// A pipe whose reader does not read.
+        case unread
+        /// A disk that is always full.
+        case full
+    }
+
+    /// What an unread output holds by now.
+    package func readUnread() -> String {
+        String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
     }
 
     package var processID: Int32 { process.processIdentifier }

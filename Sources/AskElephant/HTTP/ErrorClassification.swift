@@ -34,7 +34,7 @@ extension TransportFailure {
         switch error {
         case is CancellationError: self = .cancelled
         case let error as HTTPClientError: self.init(error)
-        case let error as NIOConnectionError: self = error.connectionErrors.isEmpty ? .dns : .connect
+        case let error as NIOConnectionError: self.init(error)
         case is SocketAddressError: self = .dns
         case let error as ChannelError: self.init(error)
         case let error as IOError: self.init(error)
@@ -63,8 +63,19 @@ extension TransportFailure {
         }
     }
 
+    private init(_ error: NIOConnectionError) {
+        let ours = error.connectionErrors.compactMap { ($0.error as? IOError).map { Self($0) } }
+        if ours.contains(.noMemory) {
+            self = .noMemory
+        } else {
+            self = error.connectionErrors.isEmpty ? .dns : .connect
+        }
+    }
+
     private init(_ error: IOError) {
         switch error.errnoCode {
+        // This process or host has no more to give: descriptors, buffers.
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: self = .noMemory
         case ECONNRESET, EPIPE, ECONNABORTED: self = .reset
         case ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EADDRNOTAVAIL: self = .connect
         case ETIMEDOUT: self = .timeout

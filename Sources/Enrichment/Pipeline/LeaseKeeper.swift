@@ -36,7 +36,14 @@ struct LeaseKeeper: Sendable {
         var missingSince: [Int64: ContinuousClock.Instant] = [:]
         while !Task.isCancelled {
             await pause(Self.lookInterval)
-            if database.health.isLost || database.health.sinceRestored.map({ $0 < Self.grace }) ?? false {
+            if database.health.isLost {
+                missingSince = [:]
+                // Finds out when this role is served again; nothing else may be due for long.
+                await keep { () throws(PostgresError) in try await registry.register(on: database.keep) }
+                await pause(.milliseconds(500))
+                continue
+            }
+            if database.health.sinceRestored.map({ $0 < Self.grace }) ?? false {
                 missingSince = [:]
                 continue
             }

@@ -1,5 +1,6 @@
 import AskElephant
 import Postgres
+import SQLText
 
 /// Takes whatever is ready and writes it in one statement: the documents with the completion of their jobs, and the ends
 /// of jobs that brought none.
@@ -131,13 +132,16 @@ struct Writer: Sendable {
                 }
                 unanswered = nil
                 let result = try await statement(write)
-                if failures > 0 { database.health.restored(role: role) }
+                database.health.restored(role: role)
                 return result
             } catch {
                 failures += 1
                 if unanswered == nil {
                     if error.sqlState?.isRetriedAtOnce == true { continue }
-                    if case .server(let refusal) = error, !refusal.sqlState.isOutage { throw .refused(refusal) }
+                    if case .server(let refusal) = error, await !isOutage(refusal) {
+                        database.health.restored(role: role)
+                        throw .refused(refusal)
+                    }
                     if error.isConnectionLoss { unanswered = write }
                 }
                 if case .cancelled = error { throw .givenUp }
@@ -150,11 +154,15 @@ struct Writer: Sendable {
     }
 
     private var role: String { "write-\(number)" }
-}
 
-extension SQLState {
-    /// The server's trouble and not a row's; a statement that took too long is split first, since one row may be why.
-    fileprivate var isOutage: Bool { isServerTrouble && self != .queryCancelled }
+    /// The server's trouble and not a row's. Of a statement that waited too long a row may be why, unless a whole table is
+    /// locked: then splitting would only wait more often.
+    private func isOutage(_ refusal: PostgresError.ServerError) async -> Bool {
+        guard [.lockNotAvailable, .queryCancelled].contains(refusal.sqlState) else {
+            return refusal.sqlState.isServerTrouble
+        }
+        return (try? await session.query(Statements.tablesLocked).first?.boolean("locked")) ?? false
+    }
 }
 
 extension ReadyDocument {

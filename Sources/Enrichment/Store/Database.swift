@@ -1,5 +1,4 @@
 package import Postgres
-import Synchronization
 
 /// The worker's connections, one a role, and what the log is told about them.
 ///
@@ -10,7 +9,7 @@ package final class Database: Sendable {
         /// A direct connection for LISTEN, when the other one goes through a pooler.
         package var listenConninfo: String?
         package var schema: String
-        package var statementTimeout: Duration = .seconds(30)
+        package var statementTimeout: Duration = .seconds(10)
         package var writers = 2
 
         package init(conninfo: String, schema: String) {
@@ -28,6 +27,8 @@ package final class Database: Sendable {
             connection.sharedLock = sharedLock
             connection.statementTimeout = statementTimeout
             connection.synchronousCommit = role != "claim"
+            // Commands may look at a standby; a worker there could only wait, and its listener would never hear a thing.
+            connection.needsPrimary = role != "command"
             return connection
         }
     }
@@ -52,79 +53,20 @@ package final class Database: Sendable {
         scopes = session("scopes")
         listen = session("listen")
         writers = (1...configuration.writers).map { session("write-\($0)") }
+        let sessions = [claim, keep, scopes] + writers
+        health.onQuiet {
+            for session in sessions { await session.check() }
+        }
+    }
+
+    /// Opens what is open only on first use otherwise: a worker that takes descriptors for requests first may find none
+    /// left to write with.
+    func open() async {
+        for session in writers + [claim, scopes] { _ = try? await session.current() }
     }
 
     package func close() async {
         for session in writers + [claim, keep, scopes, listen] { await session.close() }
-    }
-}
-
-/// Turns the changes of many connections into one `db.lost` and one `db.restored` an event.
-package final class DatabaseHealth: Sendable {
-    private struct State {
-        var lostRoles: Set<String> = []
-        var isListenLost = false
-        var lastRestored: ContinuousClock.Instant?
-    }
-
-    private let state = Mutex(State())
-    private let log: Log
-
-    init(log: Log) { self.log = log }
-
-    package var isLost: Bool { state.withLock { !$0.lostRoles.isEmpty } }
-    package var isListenLost: Bool { state.withLock(\.isListenLost) }
-
-    /// How long ago an outage ended; nil when there was none.
-    package var sinceRestored: Duration? {
-        state.withLock { state in state.lastRestored.map { .now - $0 } }
-    }
-
-    static let listenRole = "listen"
-
-    func note(_ event: Session.Event, role: String) {
-        switch event {
-        case .lost(let error): lost(error, role: role)
-        // The listener is back when it listens, not when it is connected: it says so itself.
-        case .restored: if role != Self.listenRole { restored(role: role) }
-        }
-    }
-
-    /// A connection broke, or the server as a whole refuses what `role` does. Only the first one of an event is logged.
-    func lost(_ error: PostgresError, role: String) {
-        if role == Self.listenRole {
-            let isNew = state.withLock { state in
-                defer { state.isListenLost = true }
-                return !state.isListenLost
-            }
-            if isNew { log(.warning, .listenLost, "the bell is lost: polling until it is back", error.fields) }
-            return
-        }
-        let isNew = state.withLock { state in
-            defer { state.lostRoles.insert(role) }
-            return state.lostRoles.isEmpty
-        }
-        guard isNew else { return }
-        var fields = error.fields
-        fields.fill(from: [.role: .string(role), .cause: .string(error.outage), .hint: LogValue(error.hint)])
-        log(.warning, .dbLost, "the database does not serve: jobs wait, uncharged", fields)
-    }
-
-    func restored(role: String) {
-        if role == Self.listenRole {
-            let wasLost = state.withLock { state in
-                defer { state.isListenLost = false }
-                return state.isListenLost
-            }
-            if wasLost { log(.notice, .listenRestored, "the bell is back") }
-            return
-        }
-        let isLast = state.withLock { state in
-            guard state.lostRoles.remove(role) != nil, state.lostRoles.isEmpty else { return false }
-            state.lastRestored = .now
-            return true
-        }
-        if isLast { log(.notice, .dbRestored, "the database serves again") }
     }
 }
 
@@ -155,17 +97,20 @@ extension PostgresError {
         case let state? where state.code == "53100": "disk_full"
         case let state? where state.code == "53300": "too_many_connections"
         case let state? where state.isClass("57P"): "restarting"
+        case .lockNotAvailable?: "locked"
+        case .queryCancelled?: "timeout"
         case .undefinedTable?, .undefinedFunction?: "schema"
         default: "connection"
         }
     }
 
-    fileprivate var hint: String? {
+    var outageHint: String? {
         switch outage {
         case "read_only": "the server takes no writes: make it writable or point DATABASE_URL at the primary"
         case "privilege": "grant the worker's role its rights on the schema"
         case "disk_full": "make room on the database server"
         case "too_many_connections": "raise max_connections or run fewer workers"
+        case "locked": "end whatever locks our tables: pg_locks shows its pid"
         case "schema": "run engagement-worker migrate"
         default: nil
         }

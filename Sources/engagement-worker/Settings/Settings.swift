@@ -33,7 +33,7 @@ struct Settings: Equatable, Sendable {
 
     // Limits.
     var requestTimeout: Duration = .seconds(30)
-    var statementTimeout: Duration = .seconds(30)
+    var statementTimeout: Duration = .seconds(10)
     var startTimeout: Duration = .seconds(30)
     var drainTimeout: Duration = .seconds(25)
     var maxDocumentBytes = 32 << 20

@@ -1,0 +1,141 @@
+import Enrichment
+import Glibc
+import Postgres
+import Simulator
+import TestKit
+import Testing
+
+/// A server that others use as well: snapshots, many rows, a full queue of notifications, overlapping writes.
+@Suite(.serialized) struct BusyDatabaseTests {
+    private func with(
+        _ settings: SimulatorSettings = Stage.small,
+        _ test: (TestDatabase, Simulator) async throws -> Void
+    ) async throws {
+        try await withTestDatabase { database in
+            let simulator = Simulator(seed: 11, settings: settings)
+            try await simulator.start()
+            let result: Result<Void, any Error>
+            do { result = .success(try await test(database, simulator)) } catch { result = .failure(error) }
+            await simulator.stop()
+            try result.get()
+        }
+    }
+
+    @Test func whoKeepsVacuumFromTheQueueIsNamed() async throws {
+        try await with { database, simulator in
+            let holder = try await database.connect()
+            try await holder.run(
+                script: "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM control", name: "hold")
+            let pid = try await holder.run(script: "SELECT pg_backend_pid() AS pid", name: "pid").first?.text("pid")
+            let worker = try await TestWorker(database, simulator) {
+                $0.watch = WatchLimits(deadRows: 200, snapshotAge: .seconds(1), interval: .milliseconds(100))
+            }
+            try await database.run(OutageLab.insertion(simulator, 0..<300))
+            try await eventually("queue.bloat") { !worker.log.records(of: .queueBloat).isEmpty }
+            let told = worker.log.records(of: .queueBloat)[0]
+            #expect(told.level == .warning)
+            #expect(told.fields[.pid] == .integer(Int(pid ?? "") ?? 0))
+            if case .integer(let age)? = told.fields[.durationMilliseconds] {
+                #expect(age >= 1_000)
+            } else {
+                Issue.record("no age")
+            }
+            try await database.wait(for: Stage.jobs, toBe: "0")
+            #expect(worker.log.records(of: .queueBloat).count == 1)
+            try await holder.run(script: "ROLLBACK", name: "release")
+            try await eventually("it is over") { worker.log.records(of: .queueBloat).count == 2 }
+            #expect(worker.log.records(of: .queueBloat)[1].level == .notice)
+            try await worker.stop()
+            await holder.close()
+        }
+    }
+
+    /// Two workers, eight writers, few contacts and companies, the same engagements in opposite orders.
+    @Test func overlappingWritesDoNotDeadlock() async throws {
+        var settings = Stage.small
+        settings.children = 4...5
+        settings.contactPool = 20
+        settings.companyPool = 10
+        try await with(settings) { database, simulator in
+            var workers: [TestWorker] = []
+            for _ in 0..<2 {
+                workers.append(try await TestWorker(database, simulator) { $0.database.writers = 4 })
+            }
+            let ids = (0..<600).map { simulator.world.id($0) }
+            for round in [ids, ids.reversed(), ids] {
+                for id in ids { simulator.world.bump(id) }
+                for index in 0..<20 { simulator.world.bumpContact(index) }
+                try await database.run(
+                    "INSERT INTO enrichment_queue (engagement_id) VALUES "
+                        + round.map { "('\($0)')" }.joined(separator: ","))
+            }
+            try await database.wait(for: Stage.jobs, toBe: "0", within: .seconds(90))
+            let shared = "SELECT max(n) FROM (SELECT count(*) AS n FROM engagement_contacts GROUP BY contact_id) AS c"
+            #expect(try await database.count(shared) > 20, "nothing overlaps")
+            let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+            print("deadlocks met and retried: \(try await database.count(deadlocks))")
+            for worker in workers {
+                #expect(worker.log.done(.enriched).count > 50)
+                #expect(worker.log.done(.retry).isEmpty)
+                #expect(worker.log.done(.dead).isEmpty)
+                #expect(worker.log.records(of: .dbLost).isEmpty)
+                try await worker.stop()
+            }
+        }
+    }
+
+    /// Plans that were made for empty tables go on when these are large.
+    @Test func plansDoNotTurnToScansWhenTablesGrow() async throws {
+        try await with { database, simulator in
+            let worker = try await TestWorker(database, simulator) { $0.heartbeatInterval = .milliseconds(500) }
+            try await database.run(OutageLab.insertion(simulator, 0..<50))
+            try await database.wait(for: Stage.jobs, toBe: "0")
+            try await database.run(
+                """
+                INSERT INTO enrichment_queue (engagement_id, available_at)
+                SELECT 'ngmt_later' || n, now() + interval '1 day' FROM generate_series(1, 200000) AS n;
+                """)
+            try await database.run("ANALYZE")
+            let scans = """
+                SELECT coalesce(sum(seq_scan), 0) FROM pg_stat_user_tables
+                WHERE relname IN ('enrichment_queue', 'engagements', 'engagement_contacts', 'engagement_transcripts')
+                """
+            // What was counted so far arrives within a second or so.
+            try await worker.log.beats(4)
+            let before = try await database.count(scans)
+            let deletes = "SELECT n_tup_del FROM pg_stat_user_tables WHERE relname = 'enrichment_queue'"
+            let done = try await database.count(deletes)
+            for batch in 0..<4 {
+                try await database.run(OutageLab.insertion(simulator, (1_000 + batch * 200)..<(1_200 + batch * 200)))
+            }
+            try await eventually("800 more are counted as deleted") { try await database.count(deletes) >= done + 800 }
+            try await worker.log.beats(4)
+            #expect(try await database.count(scans) == before)
+            try await worker.stop()
+        }
+    }
+
+    /// A listener that does not read: inserts go on, and what waits for it is small.
+    @Test func aListenerThatDoesNotReadHindersNoInsert() async throws {
+        try await Stage.run { stage in
+            let worker = try await stage.worker()
+            let idle = "SELECT count(*) FROM workers WHERE idle_until > now()"
+            try await stage.database.wait(for: idle, toBe: "1")
+            worker.signal(SIGSTOP)
+            try await stage.database.run(
+                """
+                DO $$ BEGIN
+                    FOR n IN 1..3000 LOOP
+                        INSERT INTO enrichment_queue (engagement_id) VALUES ('\(stage.world.id(1))');
+                        COMMIT;
+                    END LOOP;
+                END $$
+                """)
+            #expect(try await stage.database.count(Stage.jobs) == 3_000)
+            let usage = try await stage.database.value("SELECT pg_notification_queue_usage() < 0.01")
+            #expect(usage == "t")
+            worker.signal(SIGCONT)
+            try await stage.drained(within: .seconds(60))
+        }
+    }
+}

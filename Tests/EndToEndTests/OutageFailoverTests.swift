@@ -1,0 +1,55 @@
+import Enrichment
+import Postgres
+import Simulator
+import TestKit
+import Testing
+
+/// The primary is gone and its standby takes over. The connection string names both.
+@Suite(.serialized) struct OutageFailoverTests {
+    /// A synchronous standby loses nothing. An asynchronous one may; what it lost is counted, the rest is done.
+    @Test(.timeLimit(.minutes(2)), arguments: [true, false])
+    func theWorkerFollowsThePrimary(isSynchronous: Bool) async throws {
+        let options = ["fsync = off", "wal_level = replica", "max_wal_senders = 4", "hot_standby = on"]
+        try await PrivateCluster.run(options: options) { primary in
+            try await Standby.run(of: primary) { standby in
+                if isSynchronous {
+                    try await primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+                    try await primary.run("SELECT pg_reload_conf()")
+                }
+                try await eventually("it streams") {
+                    try await primary.value("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1"
+                }
+                let both = standby.conninfo(before: primary)
+                try await OutageLab.run(primary, conninfo: both, latency: .milliseconds(50)) { lab in
+                    try await fail(over: lab, to: standby, isSynchronous)
+                }
+            }
+        }
+    }
+
+    private func fail(over lab: OutageLab, to standby: Standby, _ isSynchronous: Bool) async throws {
+        let listeners = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'engagement-worker listen'"
+        try await eventually("it listens on the primary") { try await lab.cluster.value(listeners) == "1" }
+        #expect(try await standby.value(listeners) == "0")
+        try await lab.insert(0..<1_000)
+        try await eventually("some are written") {
+            try await lab.cluster.value("SELECT count(*) > 50 FROM engagements") == "t"
+        }
+        try await lab.cluster.stop("immediate")
+        try await lab.waitForLoss(["restarting", "connection", "read_only"])
+        try await standby.promote()
+        // Resumed within 5 s, the listener, too.
+        try await eventually(within: .seconds(5), "the worker is back") { !lab.log.records(of: .dbRestored).isEmpty }
+        try await eventually(within: .seconds(5), "the listener is back") {
+            try await standby.value(listeners) == "1"
+        }
+        try await eventually(within: .seconds(30), "the queue is empty") { try await standby.value(Stage.jobs) == "0" }
+        let kept = Int(try await standby.value("SELECT count(*) FROM engagements") ?? "") ?? 0
+        print("lost with the primary: \(1_000 - kept) of 1000, synchronous \(isSynchronous)")
+        if isSynchronous { #expect(kept == 1_000) }
+        #expect(try await standby.value("SELECT count(*) FROM dead_letters") == "0")
+        #expect(lab.log.done(.retry).isEmpty)
+        #expect(lab.log.records(of: .dbLost).count == 1)
+        #expect(lab.log.records(of: .dbRestored).count == 1)
+    }
+}

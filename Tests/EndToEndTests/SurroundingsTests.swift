@@ -1,0 +1,120 @@
+import Enrichment
+import Foundation
+import SQLText
+import Simulator
+import TestKit
+import Testing
+
+/// What a host does to a worker: its clock, its names, its neighbours.
+@Suite(.serialized) struct SurroundingsTests {
+    private static let fakeTime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+    /// The clock of the worker's host jumps a day ahead and a day back, with a job in hand and a neighbour whose clock is
+    /// right: nobody takes the job, nothing comes too early or too late, and the log says what is wrong.
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: fakeTime))) func aHostsClockMovesNothing() async throws {
+        try await Stage.run { stage in
+            let file = TestCluster.folder + "/clock-\(getpid())"
+            func set(_ offset: String) throws { try offset.write(toFile: file, atomically: true, encoding: .utf8) }
+            try set("+0")
+            defer { try? FileManager.default.removeItem(atPath: file) }
+            let worker = try await stage.worker(
+                ["--lease", "5s"],
+                [
+                    "LD_PRELOAD": Self.fakeTime, "FAKETIME_TIMESTAMP_FILE": file, "FAKETIME_NO_CACHE": "1",
+                    "DONT_FAKE_MONOTONIC": "1",
+                ])
+            let held = stage.world.id(0)
+            stage.world.hold(held)
+            try await stage.insert([held])
+            try await stage.waitForLeases(1, of: worker)
+            let neighbour = try await stage.worker(["--lease", "5s"])
+            try set("+86400")
+            try await worker.waitFor("clock.skew")
+            let skew = worker.records(of: "clock.skew").last?["skew_ms"] as? Int ?? 0
+            #expect(abs(skew + 86_400_000) < 10_000)
+            try await stage.insert(stage.ids(10..<30))
+            try await stage.database.wait(for: Stage.jobs, toBe: "1")
+            try set("+0")
+            try await worker.waitFor("clock.skew", count: 2)
+            #expect(try await stage.database.count("SELECT claims FROM enrichment_queue") == 1)
+            #expect(try await stage.leases(of: worker) == 1)
+            #expect(neighbour.records(of: "clock.skew").isEmpty)
+            #expect(neighbour.records(of: "lease.reclaimed").isEmpty)
+            stage.world.releaseHold(held)
+            try await stage.drained()
+        }
+    }
+
+    /// One of them migrates, the others wait for it, all work.
+    @Test func tenWorkersOnAnEmptyDatabase() async throws {
+        try await Stage.run { stage in
+            let workers = try (0..<10).map { _ in
+                try stage.start(["run", "--once", "--auto-migrate", "--schema", "fresh"])
+            }
+            for worker in workers {
+                #expect(try await worker.exitStatus() == 0, "\(worker.tail)")
+            }
+            let applied = workers.flatMap { $0.records(of: "schema.migrated") }
+            #expect(applied.compactMap { $0["n"] as? Int }.reduce(0, +) == Migration.latest)
+            #expect(try await stage.database.count("SELECT count(*) FROM fresh.schema_migrations") == Migration.latest)
+        }
+    }
+
+    /// A schema that is behind is refused as well as one that is two ahead, and no row is touched.
+    @Test func aSchemaOneVersionBehindIsRefused() async throws {
+        try await Stage.run { stage in
+            try await stage.insert([stage.world.id(1)])
+            try await stage.database.run("DELETE FROM schema_migrations WHERE version = \(Migration.latest)")
+            let worker = try stage.start(["run"])
+            #expect(try await worker.exitStatus() == 65)
+            #expect(worker.records(of: "schema.mismatch").count == 1)
+            let untouched = "SELECT count(*) FROM enrichment_queue WHERE claims = 0 AND leased_by IS NULL"
+            #expect(try await stage.database.count(untouched) == 1)
+            #expect(try await stage.database.count("SELECT count(*) FROM workers") == 0)
+        }
+    }
+
+    /// A database that is away at the start is waited for as long as the budget says, told once.
+    @Test func aDatabaseThatComesWithinTheBudgetIsFound() async throws {
+        let port = try closedLoopbackPort()
+        try await Stage.run { stage in
+            let url = "host=127.0.0.1 port=\(port) user=postgres dbname=postgres"
+            let late = try stage.start(["run", "--start-timeout", "3s"], ["DATABASE_URL": url])
+            let start = ContinuousClock.now
+            #expect(try await late.exitStatus() == 69)
+            #expect(ContinuousClock.now - start > .seconds(2))
+            #expect(late.records(of: "db.lost").count == 1)
+            #expect(late.records(of: "worker.ready").isEmpty)
+        }
+    }
+
+    /// Same host, same pid, as in two containers: it is the boot id that tells workers apart.
+    @Test func aNameIsNoIdentity() async throws {
+        try await withTestDatabase { database in
+            let simulator = Simulator(seed: 3, settings: Stage.small)
+            try await simulator.start()
+            let ids = (0..<20).map { simulator.world.id($0) }
+            for id in ids { simulator.world.hold(id) }
+            let first = try await TestWorker(database, simulator) { ($0.host, $0.processID) = ("pod", 1) }
+            try await database.run(
+                "INSERT INTO enrichment_queue (engagement_id) VALUES "
+                    + ids.map { "('\($0)')" }.joined(separator: ","))
+            try await database.wait(
+                for: "SELECT count(*) FROM enrichment_queue WHERE leased_by = \(first.worker.bootID)", toBe: "20")
+            let second = try await TestWorker(database, simulator) { configuration in
+                (configuration.host, configuration.processID) = ("pod", 1)
+                configuration.heartbeatInterval = .milliseconds(100)
+            }
+            #expect(try await database.count("SELECT count(*) FROM workers WHERE host = 'pod' AND pid = 1") == 2)
+            try await second.log.beats(20)
+            #expect(second.log.records(of: .leaseReclaimed).isEmpty)
+            let held = "SELECT count(*) FROM enrichment_queue WHERE leased_by = \(first.worker.bootID)"
+            #expect(try await database.count(held) == 20)
+            for id in ids { simulator.world.releaseHold(id) }
+            try await database.wait(for: Stage.jobs, toBe: "0")
+            try await first.stop()
+            try await second.stop()
+            await simulator.stop()
+        }
+    }
+}
