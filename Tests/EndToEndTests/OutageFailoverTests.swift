@@ -35,7 +35,7 @@ import Testing
         try await eventually("some are written") {
             try await lab.cluster.value("SELECT count(*) > 50 FROM engagements") == "t"
         }
-        try await lab.cluster.stop("immediate")
+        try await lab.cluster.stop(.immediate)
         try await lab.waitForLoss(["restarting", "connection", "read_only"])
         try await standby.promote()
         // Resumed within 5 s, the listener, too.

@@ -6,8 +6,8 @@ import Testing
 
 /// Servers and connections that go away and come back.
 @Suite(.serialized) struct OutageRestartTests {
-    @Test(arguments: ["fast", "immediate"])
-    func aRestartUnderLoadIsOneOutage(_ mode: String) async throws {
+    @Test(arguments: [PrivateCluster.StopMode.fast, .immediate])
+    func aRestartUnderLoadIsOneOutage(_ mode: PrivateCluster.StopMode) async throws {
         try await PrivateCluster.run { cluster in
             try await OutageLab.run(cluster, latency: .milliseconds(50)) { lab in
                 try await lab.insert(0..<1_500)

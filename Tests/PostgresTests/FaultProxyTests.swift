@@ -127,6 +127,20 @@ struct FaultProxyTests {
         }
     }
 
+    @Test func aRequestIsHeldUntilItIsReleased() async throws {
+        try await withProxy { proxy in
+            let socket = try TestSocket(proxy.port)
+            proxy.holdRequests(.containing("LISTEN"))
+            socket.send("read")
+            #expect(socket.receive(4) == .bytes("read"))
+            socket.send("LISTEN")
+            #expect(socket.receive(1, within: .milliseconds(100)) == .silence)
+            #expect(proxy.injected(.hold) == 1)
+            proxy.releaseRequests()
+            #expect(socket.receive(6) == .bytes("LISTEN"))
+        }
+    }
+
     @Test func refusingEndsWhatThereIsAndTakesNoMore() async throws {
         try await withProxy { proxy in
             let socket = try TestSocket(proxy.port)

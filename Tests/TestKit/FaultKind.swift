@@ -1,6 +1,6 @@
 /// What a ``FaultProxy`` counts.
 package enum FaultKind: String, Sendable, CaseIterable {
-    case blackhole, delay, drip, rst, refuse, flap, reset
+    case blackhole, delay, drip, rst, refuse, flap, reset, hold
     case cutAfter = "cut_after"
     case swallowReply = "swallow_reply"
 

@@ -90,6 +90,15 @@ package final class FaultProxy: Sendable {
     /// Lets all answers through again.
     package func stopSwallowing() { ledger.stopSwallowing() }
 
+    /// From now on matching requests wait here, and with them whatever their connection sends, until released.
+    package func holdRequests(_ request: Request) { ledger.hold(request) }
+
+    /// Lets held requests go on, and holds no more.
+    package func releaseRequests() {
+        ledger.stopHolding()
+        command(.release, \.isAny)
+    }
+
     /// Ends every open connection by a reset, on both sides.
     package func reset() { resetLinks(counted: .reset) }
 

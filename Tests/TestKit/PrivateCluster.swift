@@ -38,13 +38,19 @@ package final class PrivateCluster: Sendable {
     /// The same over TCP, for a proxy between.
     package var tcpConninfo: String { "host=127.0.0.1 port=\(port) user=postgres dbname=postgres" }
 
-    /// Stops the server without a checkpoint, as a crash would, and starts it again.
-    package func crash() async throws { try await restart("immediate") }
+    /// How a server is stopped.
+    package enum StopMode: String, Sendable {
+        /// Ends every session, then makes a checkpoint.
+        case fast
+        /// Without a checkpoint, as a crash would.
+        case immediate
+    }
 
-    /// Stops the server and starts it again.
-    ///
-    /// - Parameter mode: `fast` ends sessions in order, `immediate` is as good as a crash.
-    package func restart(_ mode: String) async throws {
+    /// Stops the server without a checkpoint, as a crash would, and starts it again.
+    package func crash() async throws { try await restart(.immediate) }
+
+    /// Stops the server and starts it again; ready when this returns.
+    package func restart(_ mode: StopMode) async throws {
         try await stop(mode)
         try await start()
     }
@@ -55,11 +61,11 @@ package final class PrivateCluster: Sendable {
         _ = try? await run("SELECT")
     }
 
-    package func stop(_ mode: String) async throws { _ = try await Self.control(["stop", folder, mode]) }
+    package func stop(_ mode: StopMode) async throws { _ = try await Self.control(["stop", folder, mode.rawValue]) }
 
     private func remove() async {
         await session.close()
-        try? await stop("immediate")
+        try? await stop(.immediate)
         try? FileManager.default.removeItem(atPath: folder)
     }
 
@@ -73,6 +79,20 @@ package final class PrivateCluster: Sendable {
             if error.isConnectionLoss { await session.drop(connection, error) }
             throw error
         }
+    }
+
+    /// The server's port, on loopback too.
+    package var portNumber: UInt16 { UInt16(port)! }
+
+    /// The server through a proxy on loopback.
+    package func conninfo(through proxy: FaultProxy) -> String {
+        "host=127.0.0.1 port=\(proxy.port) user=postgres dbname=postgres"
+    }
+
+    /// Another session, for a test that needs two.
+    package func connect(applicationName: String = "test") async throws -> Connection {
+        try await Connection.open(
+            ConnectionConfiguration(conninfo: conninfo, applicationName: applicationName, schema: "askelephant"))
     }
 
     /// The one value of the one row.

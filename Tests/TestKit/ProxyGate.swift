@@ -13,6 +13,8 @@ struct ProxyGate {
     private var swallowed: FaultProxy.Request?
     private var tail: ArraySlice<UInt8> = []
     private(set) var end: End?
+    /// A request waits to be released.
+    private(set) var isHolding = false
 
     init(_ ledger: ProxyLedger) { self.ledger = ledger }
 
@@ -21,6 +23,8 @@ struct ProxyGate {
         isNoted = false
         if case .cutAfter(let bytes) = fault { leftToCut = bytes }
     }
+
+    mutating func release() { isHolding = false }
 
     var isSilent: Bool { fault == .blackhole }
     /// Whether it matters that bytes have come.
@@ -46,6 +50,10 @@ struct ProxyGate {
     /// What goes on of bytes for the server.
     mutating func request(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard !endsByReset() else { return [] }
+        if ledger.holds(bytes) {
+            isHolding = true
+            ledger.add(.hold)
+        }
         if swallowed == nil { swallowed = ledger.takeSwallow(bytes) }
         return bytes
     }

@@ -5,6 +5,7 @@ final class ProxyLedger: Sendable {
     private struct State {
         var counts: [FaultKind: Int] = [:]
         var swallows: [(left: Int, request: FaultProxy.Request)] = []
+        var holds: [FaultProxy.Request] = []
     }
 
     private let state = Mutex(State())
@@ -23,6 +24,15 @@ final class ProxyLedger: Sendable {
     }
 
     func stopSwallowing() { state.withLock { $0.swallows = [] } }
+
+    func hold(_ request: FaultProxy.Request) { state.withLock { $0.holds.append(request) } }
+
+    func stopHolding() { state.withLock { $0.holds = [] } }
+
+    /// Whether the bytes are a request that has to wait.
+    func holds(_ bytes: ArraySlice<UInt8>) -> Bool {
+        state.withLock(\.holds).contains { $0.matches(bytes) }
+    }
 
     /// The request whose answer is to get lost, if the bytes hold it; it is one less to lose then.
     func takeSwallow(_ bytes: ArraySlice<UInt8>) -> FaultProxy.Request? {

@@ -6,6 +6,8 @@ final class ProxyLink: Sendable {
     enum Command: Sendable {
         case fault(FaultProxy.Fault)
         case reset
+        /// What was held may go on.
+        case release
     }
 
     private let client: Int32
@@ -51,8 +53,11 @@ final class ProxyLink: Sendable {
         while !asking.isBroken, !answering.isBroken, !(asking.isFinished && answering.isFinished) {
             let hasArrivals = wait(gate, [asking, answering])
             for command in takeCommands() {
-                guard case .fault(let fault) = command else { return closeBoth(Loopback.closeWithReset) }
-                gate.set(fault)
+                switch command {
+                case .fault(let fault): gate.set(fault)
+                case .reset: return closeBoth(Loopback.closeWithReset)
+                case .release: gate.release()
+                }
                 asking.release()
                 answering.release()
             }
@@ -65,7 +70,7 @@ final class ProxyLink: Sendable {
                 asking.hand(gate.request(bytes), after: gate.delay)
             }
             if let bytes = answering.receive() { answering.hand(gate.answer(bytes), after: gate.delay) }
-            asking.send(gate.portion, pause: gate.pause)
+            if !gate.isHolding { asking.send(gate.portion, pause: gate.pause) }
             answering.send(gate.portion, pause: gate.pause)
             switch gate.end {
             case .reset?: return closeBoth(Loopback.closeWithReset)
@@ -87,7 +92,7 @@ final class ProxyLink: Sendable {
         let sources = 1..<descriptors.count
         var timeout: Int32 = -1
         if !gate.isSilent {
-            for lane in lanes where lane.isDue {
+            for lane in lanes where lane.isDue && !(gate.isHolding && lane.source == client) {
                 descriptors.append(pollfd(fd: lane.sink, events: Int16(POLLOUT), revents: 0))
             }
             if let next = lanes.compactMap(\.waitMilliseconds).min() { timeout = next }

@@ -1,3 +1,4 @@
+package import Postgres
 package import Simulator
 
 /// Compares everything that a database holds of some engagements with the simulator's truth.
@@ -21,13 +22,18 @@ package struct TruthComparison: Sendable {
 
     /// In words, the first few of each table that differ; none when all is as it should be.
     package func differences(in database: TestDatabase) async throws -> [String] {
+        try await differences { try await database.run($0) }
+    }
+
+    /// The same by whatever runs SQL.
+    package func differences(by run: (String) async throws -> [Row]) async throws -> [String] {
         var found: [String] = []
         for (expected, sql, isShared) in tables {
-            var actual = try TruthTable(like: expected, rows: try await database.run(sql))
+            var actual = try TruthTable(like: expected, rows: try await run(sql))
             if beside == .others || (beside == .history && isShared) { actual = actual.restricted(to: expected.keys) }
             found += expected.differences(from: actual)
         }
-        return try await found + associations(in: database)
+        return try await found + associations(by: run)
     }
 
     private typealias Comparison = (expected: TruthTable, sql: String, isShared: Bool)
@@ -91,7 +97,7 @@ package struct TruthComparison: Sendable {
     }
 
     /// The open associations of all three kinds of subject.
-    private func associations(in database: TestDatabase) async throws -> [String] {
+    private func associations(by run: (String) async throws -> [Row]) async throws -> [String] {
         var expected = TruthTable("crm_associations", columns: ["source", "object_type", "crm_object_id"])
         var subjects: [String: SimCRMAssociation?] = [:]
         for engagement in truth {
@@ -102,7 +108,7 @@ package struct TruthComparison: Sendable {
         for case (let subject, let association?) in subjects {
             expected.add(subject, [association.source, association.objectType, association.objectID])
         }
-        let rows = try await database.run(
+        let rows = try await run(
             """
             SELECT subject_type || ' ' || subject_id AS key, source, object_type, crm_object_id
             FROM crm_associations WHERE removed_at IS NULL

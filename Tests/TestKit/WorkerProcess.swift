@@ -62,6 +62,11 @@ package final class WorkerProcess: Sendable {
         _ = try await exitStatus()
     }
 
+    /// Stops it in its tracks (SIGSTOP): connections stay, timers run on, and it does nothing until ``thaw()``.
+    package func freeze() { signal(SIGSTOP) }
+
+    package func thaw() { signal(SIGCONT) }
+
     /// Waits for the end; the exit code, or minus the signal.
     package func exitStatus(within limit: Duration = .seconds(60)) async throws -> Int32 {
         try await eventually(within: limit, "the worker ends:\n\(tail)") { !self.process.isRunning }

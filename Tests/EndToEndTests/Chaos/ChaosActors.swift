@@ -1,0 +1,189 @@
+import Foundation
+import Glibc
+import Postgres
+import Simulator
+import TestKit
+
+/// Does one event of a schedule, from its beginning to its end.
+struct ChaosActor: Sendable {
+    let stage: ChaosStage
+    let event: ChaosSchedule.Event
+
+    /// How long a fault waits for bytes that it could meet, beyond its time.
+    private static let patience = Duration.seconds(20)
+
+    func run() async {
+        let begin = Date()
+        do {
+            try await act()
+        } catch {
+            // Another fault met this one: a lock that the restart of the server ended, say.
+        }
+        if event.fault.failsRequests { stage.counts.noteWindow(from: begin, to: Date()) }
+    }
+
+    private var slot: ChaosSlot { stage.slots[event.slot] }
+
+    private func act() async throws {
+        switch event.fault {
+        case .kill, .term, .freeze: try await meetProcess()
+        case .databaseSwallow: try await swallow(slot.database, .postgres("engagement_ingest"))
+        case .apiSwallow: try await swallow(slot.api, .containing("GET /"))
+        case .backend, .restartFast, .restartImmediate: try await meetServer()
+        case .snapshot, .rowLock, .tableLock: try await hold()
+        case .bells: try await ring()
+        case .apiError, .apiRateLimit, .apiPage, .apiHang, .apiOwnError: try await meetAPI()
+        case .scope: try await meetScope()
+        default:
+            if let fault = event.fault.ofLine {
+                let isAPI = event.fault.rawValue.hasPrefix("api")
+                try await meetLine(isAPI ? slot.api : slot.database, fault)
+            }
+        }
+    }
+
+    private func pause() async throws { try await Task.sleep(for: event.lasts) }
+
+    // MARK: Processes
+
+    private func meetProcess() async throws {
+        switch event.fault {
+        case .kill:
+            try await slot.kill()
+            stage.counts.add(.kill)
+            try await pause()
+            try slot.start()
+        case .term:
+            slot.worker.signal(SIGTERM)
+            stage.counts.add(.term)
+            try await pause()
+            try slot.start()
+        default:
+            let worker = slot.freeze()
+            stage.counts.add(.freeze)
+            try? await pause()
+            worker.thaw()
+        }
+    }
+
+    // MARK: Lines
+
+    private func meetLine(_ proxy: FaultProxy, _ fault: FaultProxy.Fault) async throws {
+        let kind = event.fault.kind!
+        let before = proxy.injected(kind)
+        proxy.set(fault)
+        try? await pause()
+        try? await eventually(within: Self.patience, "bytes") { proxy.injected(kind) > before }
+        proxy.set(.none)
+        stage.counts.add(event.fault, proxy.injected(kind) - before)
+    }
+
+    private func swallow(_ proxy: FaultProxy, _ request: FaultProxy.Request) async throws {
+        let before = proxy.injected(.swallowReply)
+        let count = 1 + event.choice % 3
+        proxy.swallowReplies(count, to: request)
+        try? await pause()
+        try? await eventually(within: Self.patience, "a reply") { proxy.injected(.swallowReply) > before }
+        proxy.stopSwallowing()
+        stage.counts.add(event.fault, proxy.injected(.swallowReply) - before)
+    }
+
+    // MARK: The server
+
+    private func meetServer() async throws {
+        switch event.fault {
+        case .restartFast:
+            try await stage.cluster.restart(.fast)
+            stage.counts.add(.restartFast)
+        case .restartImmediate:
+            try await stage.cluster.restart(.immediate)
+            stage.counts.add(.restartImmediate)
+        default:
+            for _ in 0...event.choice % 3 {
+                try await eventually(within: Self.patience, "a backend") {
+                    try await !stage.cluster.run(Backends.terminateOne).isEmpty
+                }
+                stage.counts.add(.backend)
+                try await Task.sleep(for: event.lasts / 3)
+            }
+        }
+    }
+
+    private func hold() async throws {
+        let connection = try await stage.cluster.connect(applicationName: "chaos \(event.fault.rawValue)")
+        let held: HeldSession
+        switch event.fault {
+        case .snapshot: held = try await .snapshot(connection)
+        case .rowLock:
+            held = try await HeldSession(
+                connection,
+                """
+                SELECT FROM engagements ORDER BY random() LIMIT 20 FOR UPDATE;
+                SELECT FROM contacts ORDER BY random() LIMIT 20 FOR UPDATE
+                """)
+        default: held = try await HeldSession(connection, "LOCK TABLE enrichment_queue IN ACCESS EXCLUSIVE MODE")
+        }
+        stage.counts.add(event.fault)
+        try? await pause()
+        await held.release()
+    }
+
+    /// Anybody may ring the bell, with any payload.
+    private func ring() async throws {
+        let connection = try await stage.cluster.connect(applicationName: "chaos bells")
+        for _ in 0..<10 {
+            try await connection.run(
+                script: """
+                    SELECT count(pg_notify(bell_channel(), format('{"id":%s}', n))) FROM generate_series(1, 200) AS n
+                    """, name: "bells")
+            stage.counts.add(.bells, 200)
+        }
+        await connection.close()
+    }
+
+    // MARK: The API
+
+    private func meetAPI() async throws {
+        let world = stage.world
+        let before = world.totalRequests
+        switch event.fault {
+        case .apiError: world.setFault([.internalError, .badGateway, .unavailable][event.choice % 3])
+        case .apiPage: world.setFault(.page)
+        case .apiRateLimit: world.setRateLimit(perSecond: 5 + event.choice % 20)
+        case .apiHang: world.setLatency(.seconds(6))
+        default: ownErrors()
+        }
+        try? await pause()
+        try? await eventually(within: Self.patience, "a request") { world.totalRequests > before }
+        switch event.fault {
+        case .apiError, .apiPage: world.clearOverrideOfAll()
+        case .apiRateLimit: world.setRateLimit(perSecond: nil)
+        case .apiHang: world.setLatency(.milliseconds(10))
+        default: break
+        }
+        stage.counts.add(event.fault, world.totalRequests - before)
+    }
+
+    /// Errors of single engagements while all others succeed: those are their jobs' own.
+    private func ownErrors() {
+        let inserted = stage.book.inserted.keys.sorted()
+        guard !inserted.isEmpty else { return }
+        for step in 0..<5 {
+            let id = stage.world.id(inserted[(event.choice + step * 37) % inserted.count])
+            stage.book.noteOwnError(id)
+            stage.world.setFault(.internalError, of: id, times: 2)
+        }
+    }
+
+    private func meetScope() async throws {
+        let scope = ChaosStage.scopes[1 + event.choice % 3]
+        let before = stage.world.totalRequests
+        stage.world.revoke(scope)
+        try? await pause()
+        try? await eventually(within: Self.patience, "a request") { stage.world.totalRequests > before }
+        stage.world.grant(scope)
+        stage.counts.add(.scope)
+        // As an operator who knows that it was granted.
+        try await stage.persist("UPDATE scope_denials SET next_probe_at = now()")
+    }
+}

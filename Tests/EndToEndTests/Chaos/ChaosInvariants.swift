@@ -1,0 +1,113 @@
+import Foundation
+import Postgres
+import Simulator
+import TestKit
+
+/// Looks from outside whether everything holds that must hold after any faults; what does not, as text.
+struct ChaosInvariants: Sendable {
+    let stage: ChaosStage
+
+    func violations() async throws -> [String] {
+        var found: [String] = []
+        for (number, sql) in ChaosAudit.violations {
+            found += try await texts(sql).map { "\(number): \($0)" }
+        }
+        return try await found + charges() + denials() + sessions() + deadLetters()
+    }
+
+    private func texts(_ sql: String) async throws -> [String] {
+        let rows = try await stage.cluster.run("SELECT t FROM (\(sql)) AS v(t) LIMIT 5")
+        return try rows.map { try $0.text("t") }
+    }
+
+    /// 6. A job is charged only for a request that was made to fail.
+    private func charges() async throws -> [String] {
+        let own = stage.book.ownErrors
+        // The request itself, then a database that may be away for a while.
+        let slack = ChaosSlot.requestTimeout / .seconds(1) + 20
+        let rows = try await stage.cluster.run(
+            "SELECT engagement_id, error, extract(epoch FROM at)::text AS at FROM audit_charges")
+        return try rows.compactMap { row in
+            let id = try row.text("engagement_id")
+            guard let at = Double(try row.text("at")), !own.contains(id), !stage.counts.hadFailures(before: at, slack)
+            else { return nil }
+            return
+                "6: \(id) was charged at \(at) for \(try row.textIfPresent("error") ?? "nothing"), and no request failed"
+        }
+    }
+
+    /// 8. A denial has an engagement that was answered without the part, and is of a part that was taken away.
+    private func denials() async throws -> [String] {
+        let rows = try await stage.cluster.run("SELECT DISTINCT part, evidence_id FROM audit_denials")
+        return try rows.compactMap { row in
+            let (part, evidence) = (try row.text("part"), try row.textIfPresent("evidence_id") ?? "")
+            guard let part = SimPart(rawValue: part), let scope = part.scope else {
+                return "8: \(part) was denied, which needs no scope"
+            }
+            let isShown = stage.world.requests(for: evidence).contains {
+                $0.status == 200 && !$0.parts.contains(part)
+            }
+            return isShown ? nil : "8: \(part) (\(scope)) was denied without evidence: \(evidence)"
+        }
+    }
+
+    /// 7 and 10. Only workers that run hold anything, and none is in a transaction. For a time when nothing is due.
+    private func sessions() async throws -> [String] {
+        try await texts(
+            """
+            SELECT format('7: job %s is held by %s', id, leased_by) FROM enrichment_queue WHERE leased_by IS NOT NULL
+            UNION ALL
+            SELECT format('10: %s is %s', application_name, state) FROM pg_stat_activity
+            WHERE application_name LIKE 'engagement-worker %' AND state LIKE 'idle in transaction%'
+              AND state_change < now() - interval '5 s'
+            """)
+    }
+
+    /// 6. Nothing died but what was refused, or failed by itself.
+    private func deadLetters() async throws -> [String] {
+        let wild = Set(stage.book.inserted.keys.filter(ChaosWorkload.isWild).map(stage.world.id))
+        let rows = try await stage.cluster.run(
+            "SELECT key, cause, error FROM dead_letters WHERE cause IN ('not_found', 'private')")
+        return try rows.compactMap { row in
+            let (key, cause) = (try row.text("key"), try row.text("cause"))
+            return wild.contains(key) ? nil : "6: \(key) died as \(cause) and was always to be read"
+        }
+    }
+
+    // MARK: The truth
+
+    /// 3, 4 and 5, before anything is inserted again: of each engagement that could always be read, the tables hold one
+    /// version in all its parts, and none older than its last insert.
+    func staleOrMixed() async throws -> [String] {
+        let rows = try await stage.cluster.run(
+            #"SELECT id, to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at FROM engagements"#
+        )
+        let stored = Dictionary(
+            uniqueKeysWithValues: try rows.map { (try $0.text("id"), try $0.textIfPresent("at")) })
+        let dead = Set(try await stage.cluster.run("SELECT key FROM dead_letters").map { try $0.text("key") })
+        var truth: [SimEngagement] = []
+        var found: [String] = []
+        for (number, entry) in stage.book.inserted where !ChaosWorkload.isWild(number) {
+            let id = stage.world.id(number)
+            if dead.contains(id) { continue }
+            let versions = (entry.insertedVersion...entry.version).map { stage.world.engagement(id, version: $0) }
+            if let match = versions.first(where: { $0.updatedAt.text(withMilliseconds: true) == stored[id] ?? nil }) {
+                truth.append(match)
+            } else {
+                found.append(
+                    "4: \(id) is as of \(stored[id].flatMap(\.self) ?? "never"), and was inserted at version "
+                        + "\(entry.insertedVersion) of \(entry.version)")
+            }
+        }
+        return try await found.prefix(5) + differences(truth).map { "3: \($0)" }
+    }
+
+    /// The tables equal the truth of now.
+    func untrue() async throws -> [String] {
+        try await differences(stage.book.inserted.keys.map { stage.world.truth(stage.world.id($0)) })
+    }
+
+    private func differences(_ truth: [SimEngagement]) async throws -> [String] {
+        try await TruthComparison(truth, beside: .others).differences { try await stage.cluster.run($0) }
+    }
+}

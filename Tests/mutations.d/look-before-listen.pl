@@ -1,0 +1,3 @@
+# Sources/Enrichment/Pipeline/Doorbell.swift
+# After a reconnect the look at the queue comes first, and LISTEN second.
+s/(\n *)(try await connection\.listen\(channel: channel\)\n)(.*?)\n *bell\.ring\(\)\n/$1bell.ring()$1$2$3\n/s;
