@@ -70,6 +70,12 @@ package final class Worker: Sendable {
 
     /// Reaches the database; waits for it. Throws only a ``PostgresError`` that no waiting cures.
     package func connect() async throws(PostgresError) {
+        do {
+            try await database.findPooler()
+        } catch {
+            // A server that does not take it for the moment is waited out when the worker prepares.
+            guard case .server = error else { throw error }
+        }
         _ = try await database.keep.current()
     }
 
@@ -78,10 +84,11 @@ package final class Worker: Sendable {
     package func prepare() async throws {
         while true {
             do {
+                try await database.findPooler()
                 let connection = try await database.keep.current()
                 try await Migrator.checkServer(connection)
                 try await Migrator.check(connection, schema: configuration.database.schema)
-                try await registry.register(on: database.keep)
+                try await registry.register(holdsLock: !database.health.isPooled, on: database.keep)
                 let name = try await registry.bellChannel(on: database.keep)
                 channel.withLock { $0 = name }
                 return database.health.restored(role: "keep")
@@ -109,7 +116,9 @@ package final class Worker: Sendable {
         defer { opening.cancel() }
         await keeper.open()
         let upkeep = startUpkeep(channel, keeper)
-        log(.notice, .workerReady, "ready", [.channel: .string(channel)])
+        log(
+            .notice, .workerReady, "ready",
+            [.channel: .string(channel), .pooled: .boolean(database.health.isPooled)])
         let isDrained = await work(client, keeper, health, once: once)
         upkeep.cancel()
         let isRefused = await keeper.trouble != nil
@@ -286,7 +295,7 @@ package final class Worker: Sendable {
 
     private func startUpkeep(_ channel: String, _ credentials: CredentialKeeper) -> Task<Void, Never> {
         let keeper = keeper
-        let doorbell = Doorbell(session: database.listen, health: database.health, channel: channel, bell: bell)
+        let doorbell = Doorbell(database: database, channel: channel, bell: bell)
         let pulse = Pulse(
             board: board, database: database, credentials: credentials, scopes: scopes, report: report,
             interval: configuration.heartbeatInterval, log: log

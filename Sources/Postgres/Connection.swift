@@ -15,7 +15,8 @@ package actor Connection {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-    /// Connects, pins the session's settings and takes the shared lock, all within the connect timeout.
+    /// Connects, pins the session's settings and takes the shared lock, all within the connect timeout. Behind a pooler
+    /// there is nothing to pin; but a pooler takes connections for a server that is away, so one statement tries it.
     package static func open(_ configuration: ConnectionConfiguration) async throws(PostgresError) -> Connection {
         let connection = Connection(configuration)
         try await connection.connect()
@@ -40,6 +41,7 @@ package actor Connection {
         timeout: Duration? = nil
     ) throws(PostgresError) -> [Row] {
         let deadline = deadline(timeout)
+        if configuration.isPooled { return try runTransaction(statement, parameters, deadline) }
         if !prepared.contains(statement.name) {
             try run(statement.name, deadline) { socket in
                 socket.sendPrepare(name: statement.name, text: statement.text, types: parameters.map(\.oid))
@@ -57,13 +59,15 @@ package actor Connection {
         try run(name, deadline(timeout)) { socket in socket.sendScript(script) }
     }
 
-    /// Waits for notifications; returns their number, 0 after the timeout or ``interrupt()``.
-    package func waitForNotifications(timeout: Duration) throws(PostgresError) -> Int {
+    /// Waits for notifications, of one channel or of any; returns their number, 0 after the timeout or ``interrupt()``.
+    package func waitForNotifications(
+        of channel: String? = nil, timeout: Duration
+    ) throws(PostgresError) -> Int {
         guard let socket else { throw .lost(statement: nil, sqlState: nil) }
         let deadline = ContinuousClock.now + timeout
         while true {
             guard socket.consumeInput() else { throw breakOff(.lost(statement: nil, sqlState: nil)) }
-            let count = socket.drainNotifications()
+            let count = socket.drainNotifications(of: channel)
             if count > 0 { return count }
             switch socket.wait(.readable, until: deadline, orWake: wakeDescriptor) {
             case .ready: continue
@@ -102,7 +106,11 @@ package actor Connection {
         try socket.finishConnecting(until: deadline)
         self.socket = socket
         do {
-            try pinSession(deadline)
+            if configuration.isPooled {
+                _ = try runTransaction(Self.trial, [], deadline)
+            } else {
+                try pinSession(deadline)
+            }
         } catch {
             self.socket = nil
             throw error
@@ -111,17 +119,25 @@ package actor Connection {
 
     private func pinSession(_ deadline: ContinuousClock.Instant) throws(PostgresError) {
         let settings = configuration.sessionSettings
-        let parameters: [Parameter] = [.texts(settings.map(\.name)), .texts(settings.map(\.value))]
-        try run("session", deadline) { socket in
-            socket.sendUnprepared(
-                "SELECT set_config(n, v, false) FROM unnest($1::text[], $2::text[]) AS s(n, v)",
-                parameters: parameters
-            )
-        }
+        try run("session", deadline) { socket in socket.sendSettings(settings, isLocal: false) }
         guard let key = configuration.sharedLock else { return }
         try run("session_lock", deadline) { socket in
             socket.sendUnprepared("SELECT pg_advisory_lock_shared($1)", parameters: [.bigint(key)])
         }
+    }
+
+    private static let trial = Statement(name: "session", sql: "SELECT")
+
+    private func runTransaction(
+        _ statement: Statement, _ parameters: [Parameter], _ deadline: ContinuousClock.Instant
+    ) throws(PostgresError) -> [Row] {
+        let settings = configuration.sessionSettings
+        return try run(
+            statement.name, deadline,
+            send: { socket in socket.sendTransaction(settings, statement.text, parameters: parameters) },
+            collect: { socket throws(PostgresError) in
+                try socket.collectTransaction(statement: statement.name, until: deadline)
+            })
     }
 
     @discardableResult
@@ -130,10 +146,21 @@ package actor Connection {
         _ deadline: ContinuousClock.Instant,
         send: (PGSocket) -> Bool
     ) throws(PostgresError) -> [Row] {
+        try run(name, deadline, send: send) { socket throws(PostgresError) in
+            try socket.collectResults(statement: name, until: deadline)
+        }
+    }
+
+    private func run(
+        _ name: String,
+        _ deadline: ContinuousClock.Instant,
+        send: (PGSocket) -> Bool,
+        collect: (PGSocket) throws(PostgresError) -> [Row]
+    ) throws(PostgresError) -> [Row] {
         guard let socket else { throw .lost(statement: name, sqlState: nil) }
         guard send(socket) else { throw breakOff(.lost(statement: name, sqlState: nil)) }
         do {
-            return try socket.collectResults(statement: name, until: deadline)
+            return try collect(socket)
         } catch {
             throw error.isConnectionLoss ? breakOff(error) : error
         }

@@ -10,6 +10,9 @@ package struct ConnectionConfiguration: Sendable {
     package var sharedLock: Int64?
     /// Only a server that is no standby will do; of several hosts in the string the first such one.
     package var needsPrimary = false
+    /// Between us and the server may be a pooler that gives each transaction another session: nothing is kept on one. No
+    /// lock, no setting, no named statement; each statement is a transaction that brings its settings along.
+    package var isPooled = false
     package var connectTimeout: Duration = .seconds(10)
     /// The server gives up a statement after this; we wait 5 s longer, then throw the connection away.
     package var statementTimeout: Duration = .seconds(55)
@@ -34,17 +37,20 @@ package struct ConnectionConfiguration: Sendable {
         ]
     }
 
-    /// What each session pins, whatever the server's, the database's or the role's defaults say.
+    /// What each session pins, or behind a pooler each transaction, whatever the server's, the database's or the role's defaults say.
     /// Set after connecting, since poolers refuse most of it in the start-up packet.
     var sessionSettings: [(name: String, value: String)] {
         var settings = [
-            ("default_transaction_isolation", "read committed"), ("datestyle", "ISO, YMD"), ("timezone", "UTC"),
-            ("jit", "off"), ("standard_conforming_strings", "on"), ("bytea_output", "hex"),
-            ("statement_timeout", milliseconds(statementTimeout)), ("lock_timeout", milliseconds(lockTimeout)),
-            ("idle_in_transaction_session_timeout", "60000"),
-            ("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3"),
-            ("synchronous_commit", synchronousCommit ? "on" : "off"),
+            ("datestyle", "ISO, YMD"), ("timezone", "UTC"), ("jit", "off"), ("standard_conforming_strings", "on"),
+            ("bytea_output", "hex"), ("statement_timeout", milliseconds(statementTimeout)),
+            ("lock_timeout", milliseconds(lockTimeout)), ("synchronous_commit", synchronousCommit ? "on" : "off"),
         ]
+        if !isPooled {
+            settings += [
+                ("default_transaction_isolation", "read committed"), ("idle_in_transaction_session_timeout", "60000"),
+                ("tcp_keepalives_idle", "30"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3"),
+            ]
+        }
         if let schema { settings.append(("search_path", quoteIdentifier(schema) + ", pg_temp")) }
         return settings
     }

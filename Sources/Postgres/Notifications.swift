@@ -46,6 +46,8 @@ package struct Notifications: AsyncSequence, Sendable {
         }
     }
 
+    /// Rings on the channel `$1`.
+    package static let notify = Statement(name: "notify", sql: "SELECT pg_notify($1::text, '')")
     private static let probe = Statement(name: "listen_probe", sql: "SELECT 1")
 }
 
@@ -53,6 +55,22 @@ extension Connection {
     /// Listens on a channel. Look at the table *after* this returns, or what came before it is missed.
     package func listen(channel: String) throws(PostgresError) {
         try run(script: "LISTEN \(quoteIdentifier(channel))", name: "listen")
+    }
+
+    /// Whether a notification comes back to this connection. Behind a transaction pooler none does: LISTEN went to a
+    /// session that is somebody else's by now.
+    ///
+    /// - Parameters:
+    ///   - channel: one that nobody else uses.
+    ///   - notify: sends it, on another connection: on this one a pooler may give us the listening session by luck.
+    package func hears(
+        channel: String, notify: @Sendable () async throws(PostgresError) -> Void
+    ) async throws(PostgresError) -> Bool {
+        try listen(channel: channel)
+        try await notify()
+        let isHeard = try waitForNotifications(of: channel, timeout: .seconds(2)) > 0
+        try run(script: "UNLISTEN \(quoteIdentifier(channel))", name: "unlisten")
+        return isHeard
     }
 
     package nonisolated func notifications(probeInterval: Duration = .seconds(5)) -> Notifications {

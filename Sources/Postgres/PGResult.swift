@@ -8,8 +8,10 @@ struct PGResult: ~Copyable {
 
     deinit { PQclear(result) }
 
+    var status: ExecStatusType { PQresultStatus(result) }
+
     func error(statement: String) -> PostgresError? {
-        switch PQresultStatus(result) {
+        switch status {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: return nil
         default: break
         }

@@ -61,6 +61,25 @@ final class PGSocket {
         PQsendQuery(connection, text) == 1
     }
 
+    /// One transaction in one round trip, its settings first (libpq, "Pipeline Mode"). Nothing of it stays on the session.
+    func sendTransaction(_ settings: Settings, _ text: String, parameters: [Parameter]) -> Bool {
+        PQenterPipelineMode(connection) == 1
+            && sendUnprepared("BEGIN ISOLATION LEVEL READ COMMITTED", parameters: [])
+            && sendSettings(settings, isLocal: true)
+            && sendUnprepared(text, parameters: parameters)
+            && sendUnprepared("COMMIT", parameters: [])
+            && PQpipelineSync(connection) == 1
+    }
+
+    typealias Settings = [(name: String, value: String)]
+
+    func sendSettings(_ settings: Settings, isLocal: Bool) -> Bool {
+        sendUnprepared(
+            "SELECT set_config(n, v, $3) FROM unnest($1::text[], $2::text[]) AS s(n, v)",
+            parameters: [.texts(settings.map(\.name)), .texts(settings.map(\.value)), .boolean(isLocal)]
+        )
+    }
+
     // MARK: Receiving
 
     /// Flushes what was sent and reads every result; the rows of the last one.
@@ -84,15 +103,49 @@ final class PGSocket {
         return rows
     }
 
+    /// The rows of the statement of a transaction; one that failed has been rolled back.
+    func collectTransaction(statement: String, until deadline: ContinuousClock.Instant) throws(PostgresError) -> [Row] {
+        try flush(statement, until: deadline)
+        var answers: [[Row]] = []
+        var failure: PostgresError?
+        receiving: while true {
+            guard let result = try nextResult(statement, until: deadline) else {
+                guard PQstatus(connection) == CONNECTION_OK else {
+                    throw .lost(statement: statement, sqlState: failure?.sqlState)
+                }
+                continue
+            }
+            switch result.status {
+            case PGRES_PIPELINE_SYNC: break receiving
+            case PGRES_PIPELINE_ABORTED: continue
+            default: break
+            }
+            if let error = result.error(statement: statement) {
+                if error.isConnectionLoss { throw error }
+                failure = failure ?? error
+            } else {
+                answers.append(result.rows())
+            }
+        }
+        guard PQexitPipelineMode(connection) == 1 else { throw .lost(statement: statement, sqlState: nil) }
+        guard let failure else { return answers[2] }
+        if PQtransactionStatus(connection) == PQTRANS_INERROR {
+            guard sendScript("ROLLBACK") else { throw .lost(statement: statement, sqlState: failure.sqlState) }
+            _ = try collectResults(statement: statement, until: deadline)
+        }
+        throw failure
+    }
+
     func consumeInput() -> Bool {
         PQconsumeInput(connection) == 1
     }
 
-    func drainNotifications() -> Int {
+    /// How many notifications came, of one channel or of any.
+    func drainNotifications(of channel: String?) -> Int {
         var count = 0
         while let notification = PQnotifies(connection) {
+            if channel.map({ strcmp($0, notification.pointee.relname) == 0 }) ?? true { count += 1 }
             PQfreemem(notification)
-            count += 1
         }
         return count
     }

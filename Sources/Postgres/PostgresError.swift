@@ -39,6 +39,9 @@ package enum PostgresError: Error, Sendable {
         }
     }
 
+    /// True when a pooler gives us other sessions than the one that we prepared our statements on.
+    package var isForeignSession: Bool { sqlState == .unknownStatement || sqlState == .duplicateStatement }
+
     /// True when waiting cannot help: a wrong password, an unknown role or database (exit code 78).
     package var isConfiguration: Bool {
         guard case .connect(let state?) = self else { return false }

@@ -8,9 +8,11 @@ package actor Session {
     package enum Event: Sendable {
         case lost(PostgresError)
         case restored
+        /// A pooler turned out to stand between us and the server.
+        case pooled
     }
 
-    private let configuration: ConnectionConfiguration
+    private var configuration: ConnectionConfiguration
     private let report: @Sendable (Event) -> Void
     private var connection: Connection?
     private var openedAt = ContinuousClock.now
@@ -38,6 +40,13 @@ package actor Session {
         do {
             return try await connection.query(statement, parameters, timeout: timeout)
         } catch {
+            guard !error.isForeignSession else {
+                becomePooled()
+                report(.pooled)
+                let loss = PostgresError.lost(statement: statement.name, sqlState: error.sqlState)
+                drop(connection, loss)
+                throw loss
+            }
             if error.isConnectionLoss || isOfOldPrimary(error) { drop(connection, error) }
             throw error
         }
@@ -55,6 +64,11 @@ package actor Session {
     /// so that is tried now and then only.
     private func isOfOldPrimary(_ error: PostgresError) -> Bool {
         error.sqlState == .readOnlyTransaction && .now - openedAt > .seconds(2)
+    }
+
+    /// From the next connection on nothing is kept on the server's session (``ConnectionConfiguration/isPooled``).
+    package func becomePooled() {
+        configuration.isPooled = true
     }
 
     /// The open connection, for what a single statement cannot do.

@@ -17,6 +17,7 @@ package struct Migration: Sendable {
         Migration(10, "rate", PackageResources.m0010_rate_sql),
         Migration(11, "losses", PackageResources.m0011_losses_sql),
         Migration(12, "writes", PackageResources.m0012_writes_sql),
+        Migration(13, "poolers", PackageResources.m0013_poolers_sql),
     ]
 
     /// The schema version that this binary is written for.

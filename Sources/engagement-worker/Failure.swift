@@ -45,6 +45,11 @@ struct Failure: Error {
                 .schemaMismatch, "the schema \(schema) is at version \(found); this binary knows version \(expected)",
                 hint: "install the engagement-worker that migrated it, or a newer one"
             )
+        case .pooler:
+            self.init(
+                .configuration, "migrations need a direct connection, and this one goes through a transaction pooler",
+                hint: "set ENGAGEMENT_WORKER_MIGRATE_DATABASE_URL to one that goes past the pooler"
+            )
         case .changed(let version, let name):
             self.init(
                 .schemaMismatch, "migration \(version) (\(name)) was applied from another text than this binary's",

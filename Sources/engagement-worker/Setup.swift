@@ -83,7 +83,10 @@ enum Setup {
 
     /// A connection for a one-shot command, after the check that the schema fits.
     static func connect(_ settings: Settings) async throws -> Session {
-        let session = Session(try database(settings).connection(role: "command"))
+        var configuration = try database(settings).connection(role: "command")
+        // Works with a pooler and without one, and it is not worth finding out.
+        configuration.isPooled = true
+        let session = Session(configuration)
         try await within(settings.startTimeout) {
             let connection = try await session.current()
             try await Migrator.check(connection, schema: settings.schema)

@@ -15,6 +15,7 @@ struct SessionTests {
                 switch event {
                 case .lost(let error): words.append("lost \(error.sqlState?.code ?? "-")")
                 case .restored: words.append("restored")
+                case .pooled: words.append("pooled")
                 }
             }
         }

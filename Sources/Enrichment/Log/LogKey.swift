@@ -48,6 +48,7 @@ package enum LogKey: String, CaseIterable, Sendable {
     case schemaVersion = "schema_version"
     case expectedVersion = "expected_version"
     case channel
+    case pooled
     case concurrency
     case configuration
     case exitCode = "exit_code"

@@ -91,14 +91,14 @@ struct Claimer: Sendable {
         get async { (try? await queue.hasSuspects(on: database.claim)) ?? false }
     }
 
-    /// Says that we sleep, looks again, then sleeps until a bell, the next job's time or the poll, and looks.
+    /// Says that we sleep, if we hear the bell, looks again, then sleeps until a bell, the next job's time or the poll, and looks.
     /// Returns with work in hand, or when the worker stops.
     private func sleep(_ floors: inout Floors) async {
         var looks = 0
         var lastBell = ContinuousClock.now - .seconds(1)
         var saidAt: ContinuousClock.Instant?
         while let room = await board.room() {
-            if saidAt.map({ .now - $0 > Self.longestSleep }) ?? true {
+            if database.health.listen == .ok, saidAt.map({ .now - $0 > Self.longestSleep }) ?? true {
                 guard await say(Self.idleTime) else { return }
                 saidAt = .now
             }
@@ -113,7 +113,7 @@ struct Claimer: Sendable {
             }
             looks += 1
         }
-        _ = await say(.zero)
+        if saidAt != nil { _ = await say(.zero) }
     }
 
     private func nextSleep(_ looks: Int) async -> Duration {

@@ -39,7 +39,9 @@ struct LeaseKeeper: Sendable {
             if database.health.isLost {
                 missingSince = [:]
                 // Finds out when this role is served again; nothing else may be due for long.
-                await keep { () throws(PostgresError) in try await registry.register(on: database.keep) }
+                await keep { () throws(PostgresError) in
+                    try await registry.register(holdsLock: !database.health.isPooled, on: database.keep)
+                }
                 await pause(.milliseconds(500))
                 continue
             }
@@ -62,7 +64,7 @@ struct LeaseKeeper: Sendable {
     func keepUp() async {
         while !Task.isCancelled {
             await keep { () throws(PostgresError) in
-                try await registry.register(on: database.keep)
+                try await registry.register(holdsLock: !database.health.isPooled, on: database.keep)
                 while try await registry.expireMedia(olderThan: mediaLife, on: database.keep) {}
             }
             await pause(.seconds(30))

@@ -38,7 +38,7 @@ struct Pulse: Sendable {
             lastSuccessSeconds: counts.lastSuccess.map { (ContinuousClock.now - $0) / .seconds(1) },
             requestsPerSecond: await board.requestsPerSecond(),
             credential: trouble == nil ? .ok : .invalid,
-            db: lost ? .lost : .ok, listen: database.health.isListenLost ? .lost : .ok,
+            db: lost ? .lost : .ok, listen: database.health.listen,
             partsDenied: await scopes.denied.map(\.rawValue).sorted()
         )
     }

@@ -19,12 +19,15 @@ package final class Database: Sendable {
 
         /// The settings of one role's connection.
         package func connection(role: String, sharedLock: Int64? = nil) -> ConnectionConfiguration {
+            let isListener = role == DatabaseHealth.listenRole
             var connection = ConnectionConfiguration(
-                conninfo: role == "listen" ? listenConninfo ?? conninfo : conninfo,
+                conninfo: isListener ? listenConninfo ?? conninfo : conninfo,
                 applicationName: "engagement-worker \(role)",
                 schema: schema
             )
             connection.sharedLock = sharedLock
+            // Whether this one is direct shows only when it listens.
+            connection.isPooled = isListener && listenConninfo != nil
             connection.statementTimeout = statementTimeout
             connection.synchronousCommit = role != "claim"
             // Commands may look at a standby; a worker there could only wait, and its listener would never hear a thing.
@@ -40,11 +43,16 @@ package final class Database: Sendable {
     package let listen: Session
     package let writers: [Session]
     package let health: DatabaseHealth
+    private let configuration: Configuration
+    /// A channel that nobody else uses, for finding out whether notifications come back.
+    let trialChannel: String
 
     /// - Parameter bootID: every connection holds the shared advisory lock of it, by which others see that we live.
     package init(_ configuration: Configuration, bootID: Int64, log: Log) {
         let health = DatabaseHealth(log: log)
         self.health = health
+        self.configuration = configuration
+        trialChannel = "engagement_worker_trial_" + String(UInt64(bitPattern: bootID), radix: 16)
         func session(_ role: String) -> Session {
             Session(configuration.connection(role: role, sharedLock: bootID)) { health.note($0, role: role) }
         }
@@ -63,6 +71,52 @@ package final class Database: Sendable {
     /// left to write with.
     func open() async {
         for session in writers + [claim, scopes] { _ = try? await session.current() }
+    }
+
+    /// Finds out, once, whether a transaction pooler stands before the database, and waits for the database if need be.
+    /// Call it before anything else: what a session keeps would stay with the pooler.
+    package func findPooler() async throws(PostgresError) {
+        guard !health.knowsPooler else { return }
+        var bare = configuration.connection(role: "start")
+        bare.isPooled = true
+        let (listener, notifier) = (startSession(bare), startSession(bare))
+        let isDirect: Bool
+        do throws(PostgresError) {
+            isDirect = try await hears(on: listener, from: notifier)
+        } catch {
+            await listener.close()
+            await notifier.close()
+            throw error
+        }
+        await listener.close()
+        await notifier.close()
+        health.note(isPooled: !isDirect)
+        guard !isDirect else { return }
+        for session in writers + [claim, keep, scopes, listen] { await session.becomePooled() }
+    }
+
+    /// False when everything goes through a transaction pooler.
+    var canListen: Bool { !health.isPooled || configuration.listenConninfo != nil }
+
+    private func startSession(_ configuration: ConnectionConfiguration) -> Session {
+        Session(configuration) { [health] in health.note($0, role: "keep") }
+    }
+
+    private func hears(on listener: Session, from notifier: Session) async throws(PostgresError) -> Bool {
+        while true {
+            let connection = try await listener.current()
+            do throws(PostgresError) {
+                return try await connection.hears(channel: trialChannel) { [trialChannel] () throws(PostgresError) in
+                    _ = try await notifier.query(Notifications.notify, [.text(trialChannel)])
+                }
+            } catch {
+                // There are poolers that refuse to listen.
+                if case .server = error, !error.isOutage { return false }
+                guard error.isConnectionLoss else { throw error }
+                await listener.drop(connection, error)
+            }
+            do { try await Task.sleep(for: .milliseconds(500)) } catch { throw .cancelled }
+        }
     }
 
     package func close() async {
@@ -99,6 +153,7 @@ extension PostgresError {
         case let state? where state.isClass("57P"): "restarting"
         case .lockNotAvailable?: "locked"
         case .queryCancelled?: "timeout"
+        case _ where isForeignSession: "pooler"
         case .undefinedTable?, .undefinedFunction?: "schema"
         default: "connection"
         }
@@ -111,6 +166,7 @@ extension PostgresError {
         case "disk_full": "make room on the database server"
         case "too_many_connections": "raise max_connections or run fewer workers"
         case "locked": "end whatever locks our tables: pg_locks shows its pid"
+        case "pooler": "point DATABASE_URL past the pooler, or start the worker anew so that it knows of it"
         case "schema": "run engagement-worker migrate"
         default: nil
         }

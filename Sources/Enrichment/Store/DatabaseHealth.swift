@@ -13,7 +13,10 @@ package final class DatabaseHealth: Sendable {
         var refused: Set<String> = []
         var isLost = false
         var isChecking = false
-        var isListenLost = false
+        /// Nil before the first time that it listens.
+        var listen: Heartbeat.ListenState?
+        /// Nil before it is known.
+        var isPooled: Bool?
         var lastRestored: ContinuousClock.Instant?
         var check: @Sendable () async -> Void = {}
 
@@ -32,7 +35,11 @@ package final class DatabaseHealth: Sendable {
     func onQuiet(_ check: @escaping @Sendable () async -> Void) { state.withLock { $0.check = check } }
 
     package var isLost: Bool { state.withLock(\.isLost) }
-    package var isListenLost: Bool { state.withLock(\.isListenLost) }
+    /// Before it listens for the first time it polls.
+    package var listen: Heartbeat.ListenState { state.withLock(\.listen) ?? .polling }
+    /// The connections go through a transaction pooler.
+    package var isPooled: Bool { state.withLock(\.isPooled) ?? false }
+    var knowsPooler: Bool { state.withLock(\.isPooled) != nil }
 
     /// How long ago an outage ended; nil when there was none.
     package var sinceRestored: Duration? {
@@ -48,6 +55,7 @@ package final class DatabaseHealth: Sendable {
             begin(error, role) { $0.disconnected.insert(role) }
         // The listener is back when it listens, not when it is connected: it says so itself.
         case .restored: if role != Self.listenRole { end { $0.disconnected.remove(role) } }
+        case .pooled: note(isPooled: true)
         }
     }
 
@@ -64,6 +72,23 @@ package final class DatabaseHealth: Sendable {
             $0.disconnected.remove(role)
             $0.refused.remove(role)
         }
+    }
+
+    func note(isPooled: Bool) { state.withLock { $0.isPooled = isPooled } }
+
+    /// No bell is heard, since what listens goes through a transaction pooler.
+    func pollsBehindPooler() {
+        let isNew = state.withLock { state in
+            defer { state.listen = .polling }
+            return state.listen != .polling
+        }
+        guard isNew else { return }
+        log(
+            .warning, .listenLost, "a transaction pooler keeps the bell from us: polling",
+            [
+                .cause: "pooler",
+                .hint: "set ENGAGEMENT_WORKER_LISTEN_DATABASE_URL to a connection that goes past the pooler",
+            ])
     }
 
     // MARK: -
@@ -104,17 +129,22 @@ package final class DatabaseHealth: Sendable {
 
     private func listenLost(_ error: PostgresError) {
         let isNew = state.withLock { state in
-            defer { state.isListenLost = true }
-            return !state.isListenLost
+            // Whom a pooler keeps from hearing the bell has told so.
+            guard state.listen == nil || state.listen == .ok else { return false }
+            state.listen = .lost
+            return true
         }
-        if isNew { log(.warning, .listenLost, "the bell is lost: polling until it is back", error.fields) }
+        guard isNew else { return }
+        var fields = error.fields
+        fields.fill(from: [.cause: .string(error.outage), .hint: LogValue(error.outageHint)])
+        log(.warning, .listenLost, "the bell is lost: polling until it is back", fields)
     }
 
     private func listenRestored() {
-        let wasLost = state.withLock { state in
-            defer { state.isListenLost = false }
-            return state.isListenLost
+        let before = state.withLock { state in
+            defer { state.listen = .ok }
+            return state.listen
         }
-        if wasLost { log(.notice, .listenRestored, "the bell is back") }
+        if before == .lost || before == .polling { log(.notice, .listenRestored, "the bell is back") }
     }
 }

@@ -11,6 +11,8 @@ package enum SchemaError: Error, Sendable, Equatable {
     case tooNew(schema: String, found: Int, expected: Int)
     /// A migration was applied from another text than ours.
     case changed(version: Int, name: String)
+    /// Migrations need a session of their own, and a transaction pooler gives none.
+    case pooler
 }
 
 /// Brings a schema up to date: forward only, checksummed, one at a time.
@@ -32,6 +34,11 @@ package struct Migrator: Sendable {
     ///   - withBell: false leaves the NOTIFY trigger out, since NOTIFY forbids PREPARE TRANSACTION.
     ///   - dryRun: only tells what is missing.
     package func migrate(withBell: Bool = true, dryRun: Bool = false) async throws -> [Migration] {
+        if try await isPooled() {
+            let missing = try await missing(try await open(isPooled: true))
+            guard dryRun || (missing.isEmpty && withBell) else { throw SchemaError.pooler }
+            return missing
+        }
         let connection = try await open()
         if dryRun { return try await missing(connection) }
         // Session level, so that it spans the transactions below and goes with the connection.
@@ -57,7 +64,7 @@ package struct Migrator: Sendable {
 
     /// The schema's version; 0 when there is none.
     package func version() async throws -> Int {
-        let connection = try await open()
+        let connection = try await open(isPooled: true)
         return try await Self.version(connection)
     }
 
@@ -89,11 +96,24 @@ package struct Migrator: Sendable {
 
     // MARK: -
 
-    private func open() async throws -> Connection {
+    private func isPooled() async throws -> Bool {
+        let listener = try await open(isPooled: true)
+        let notifier = try await open(isPooled: true)
+        let channel = "engagement_worker_trial_" + String(UInt64.random(in: 0 ... .max), radix: 16)
+        let isHeard = try await listener.hears(channel: channel) { () throws(PostgresError) in
+            _ = try await notifier.query(Notifications.notify, [.text(channel)])
+        }
+        await listener.close()
+        await notifier.close()
+        return !isHeard
+    }
+
+    private func open(isPooled: Bool = false) async throws -> Connection {
         var configuration = ConnectionConfiguration(
             conninfo: conninfo, applicationName: "engagement-worker migrate", schema: schema
         )
         configuration.statementTimeout = .seconds(600)
+        configuration.isPooled = isPooled
         let connection = try await Connection.open(configuration)
         try await Self.checkServer(connection)
         return connection

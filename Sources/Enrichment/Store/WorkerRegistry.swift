@@ -9,10 +9,12 @@ struct WorkerRegistry: Sendable {
     let version: String
 
     /// The worker's sign of life; the first one makes the row.
-    func register(on session: Session) async throws(PostgresError) {
+    ///
+    /// - Parameter holdsLock: false behind a pooler, so that others do not take it for dead.
+    func register(holdsLock: Bool, on session: Session) async throws(PostgresError) {
         _ = try await session.query(
             Statements.workerRegister,
-            [.bigint(bootID), .text(host), .bigint(Int64(processID)), .text(version)]
+            [.bigint(bootID), .text(host), .bigint(Int64(processID)), .text(version), .boolean(holdsLock)]
         )
     }
 

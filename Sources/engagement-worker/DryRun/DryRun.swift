@@ -49,7 +49,7 @@ struct DryRun {
             client: client, credential: credential,
             budget: ByteBudget(total: settings.memoryBudget, largestBody: settings.maxDocumentBytes),
             wanted: configuration.expand, denied: try await store.denied(settings.credentialName),
-            now: { try await store.clock() })
+            now: { try await store.clock(settings.credentialName) })
         var outcomes: [Outcome] = []
         for id in engagements {
             let outcome = try await self.outcome(id, requests, store)

@@ -27,8 +27,8 @@ struct DryRunStore: Sendable {
         return Set(try rows.compactMap { Expand(rawValue: try $0.text("part")) })
     }
 
-    func clock() async throws -> String {
-        guard let row = try await session.query(Statements.clockRead).first else {
+    func clock(_ credential: String) async throws -> String {
+        guard let row = try await session.query(Statements.clockRead, [.text(credential)]).first else {
             throw PostgresError.unexpectedResult(column: "clock")
         }
         return try row.text("clock")
