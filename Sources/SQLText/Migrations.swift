@@ -18,6 +18,7 @@ package struct Migration: Sendable {
         Migration(11, "losses", PackageResources.m0011_losses_sql),
         Migration(12, "writes", PackageResources.m0012_writes_sql),
         Migration(13, "poolers", PackageResources.m0013_poolers_sql),
+        Migration(14, "lists", PackageResources.m0014_lists_sql),
     ]
 
     /// The schema version that this binary is written for.

@@ -1,3 +1,4 @@
+import Enrichment
 import Foundation
 import Simulator
 import TestKit
@@ -44,15 +45,21 @@ struct HostileLab {
     }
 
     /// All cases together in one INSERT with 99 healthy engagements, through a worker.
-    static func run(_ cases: [Case], sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    ///
+    /// - Parameter refused: ids that are none, inserted beside them.
+    static func run(
+        _ cases: [Case], refusing refused: [String] = [], sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
         try await TruthLab.run(change: TruthLab.quickRetries) { lab in
             let ids = cases.indices.map { "ngmt_Hostile\($0)" }
             for (id, one) in zip(ids, cases) { lab.world.override(id, .bytes(one.body(id))) }
             let neighbours = (0..<99).map { lab.world.id($0) }
+            for id in refused { try await lab.database.insert(id.replacing("'", with: "''")) }
             try await lab.enrich(neighbours + ids)
             for (id, one) in zip(ids, cases) {
                 try await check(one, id, lab.database, sourceLocation)
             }
+            try await checkRefused(refused, lab, sourceLocation)
             let comparison = TruthComparison(neighbours.map { lab.world.truth($0) }, beside: .others)
             #expect(try await comparison.differences(in: lab.database) == [], sourceLocation: sourceLocation)
             try expectSilence(sourceLocation)
@@ -60,6 +67,19 @@ struct HostileLab {
             let errors = "SELECT count(*) FROM dead_letters WHERE error LIKE '%\(canary)%'"
             #expect(try await lab.database.count(errors) == 0, sourceLocation: sourceLocation)
         }
+    }
+
+    /// Each of them is a dead letter, nothing was asked for it, and each job has exactly one line of its own.
+    private static func checkRefused(
+        _ refused: [String], _ lab: TruthLab, _ sourceLocation: SourceLocation
+    ) async throws {
+        let letters = "SELECT count(*) FROM dead_letters WHERE cause = 'invalid_id'"
+        #expect(try await lab.database.count(letters) == refused.count, sourceLocation: sourceLocation)
+        #expect(
+            lab.world.requests.allSatisfy { $0.id.map { !refused.contains($0) } ?? true },
+            sourceLocation: sourceLocation)
+        let dead = lab.worker.log.done(.dead).filter { $0.fields[.cause] == .string("invalid_id") }
+        #expect(dead.count == refused.count, sourceLocation: sourceLocation)
     }
 
     private static func check(
@@ -71,7 +91,13 @@ struct HostileLab {
         #expect(end == one.end, "\(one.name)", sourceLocation: sourceLocation)
         #expect(stored == (one.end == .stored ? 1 : 0), "\(one.name)", sourceLocation: sourceLocation)
         guard let query = one.query else { return }
-        let value = try await database.value(query.replacing("$id", with: "'\(id)'"))
+        let value: String?
+        do {
+            value = try await database.value(query.replacing("$id", with: "'\(id)'"))
+        } catch {
+            _ = Issue.record("\(one.name): \(error)", sourceLocation: sourceLocation)
+            return
+        }
         #expect(value == one.value, "\(one.name)", sourceLocation: sourceLocation)
     }
 
