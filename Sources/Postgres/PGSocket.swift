@@ -8,7 +8,7 @@ final class PGSocket {
     enum Readiness { case readable, writable, either }
     enum WaitResult { case ready, woken, timedOut }
 
-    private let connection: OpaquePointer
+    let connection: OpaquePointer
 
     /// Begins to connect; nil when libpq has no memory.
     init?(_ keywords: [(String, String)]) {
@@ -61,16 +61,6 @@ final class PGSocket {
         PQsendQuery(connection, text) == 1
     }
 
-    /// One transaction in one round trip, its settings first (libpq, "Pipeline Mode"). Nothing of it stays on the session.
-    func sendTransaction(_ settings: Settings, _ text: String, parameters: [Parameter]) -> Bool {
-        PQenterPipelineMode(connection) == 1
-            && sendUnprepared("BEGIN ISOLATION LEVEL READ COMMITTED", parameters: [])
-            && sendSettings(settings, isLocal: true)
-            && sendUnprepared(text, parameters: parameters)
-            && sendUnprepared("COMMIT", parameters: [])
-            && PQpipelineSync(connection) == 1
-    }
-
     typealias Settings = [(name: String, value: String)]
 
     func sendSettings(_ settings: Settings, isLocal: Bool) -> Bool {
@@ -101,39 +91,6 @@ final class PGSocket {
         }
         if let failure { throw failure }
         return rows
-    }
-
-    /// The rows of the statement of a transaction; one that failed has been rolled back.
-    func collectTransaction(statement: String, until deadline: ContinuousClock.Instant) throws(PostgresError) -> [Row] {
-        try flush(statement, until: deadline)
-        var answers: [[Row]] = []
-        var failure: PostgresError?
-        receiving: while true {
-            guard let result = try nextResult(statement, until: deadline) else {
-                guard PQstatus(connection) == CONNECTION_OK else {
-                    throw .lost(statement: statement, sqlState: failure?.sqlState)
-                }
-                continue
-            }
-            switch result.status {
-            case PGRES_PIPELINE_SYNC: break receiving
-            case PGRES_PIPELINE_ABORTED: continue
-            default: break
-            }
-            if let error = result.error(statement: statement) {
-                if error.isConnectionLoss { throw error }
-                failure = failure ?? error
-            } else {
-                answers.append(result.rows())
-            }
-        }
-        guard PQexitPipelineMode(connection) == 1 else { throw .lost(statement: statement, sqlState: nil) }
-        guard let failure else { return answers[2] }
-        if PQtransactionStatus(connection) == PQTRANS_INERROR {
-            guard sendScript("ROLLBACK") else { throw .lost(statement: statement, sqlState: failure.sqlState) }
-            _ = try collectResults(statement: statement, until: deadline)
-        }
-        throw failure
     }
 
     func consumeInput() -> Bool {
@@ -175,9 +132,7 @@ final class PGSocket {
         }
     }
 
-    // MARK: -
-
-    private func flush(_ statement: String, until deadline: ContinuousClock.Instant) throws(PostgresError) {
+    func flush(_ statement: String, until deadline: ContinuousClock.Instant) throws(PostgresError) {
         while true {
             switch PQflush(connection) {
             case 0: return
@@ -190,7 +145,7 @@ final class PGSocket {
         }
     }
 
-    private func nextResult(
+    func nextResult(
         _ statement: String,
         until deadline: ContinuousClock.Instant
     ) throws(PostgresError) -> PGResult? {

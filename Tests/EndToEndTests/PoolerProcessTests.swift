@@ -62,7 +62,7 @@ import Testing
                 let commands: [[String]] = [
                     ["enqueue"] + ids, ["run", "--once"], ["enrich", stage.world.id(5)],
                     ["enrich", "--dry-run", stage.world.id(6)], ["status"], ["dead", "list"], ["migrate"],
-                    ["migrate", "--status"], ["migrate", "--dry-run"],
+                    ["migrate", "--status"],
                 ]
                 for arguments in commands {
                     let ended = try await stage.command(arguments, pooled)

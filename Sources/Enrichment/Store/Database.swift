@@ -166,7 +166,7 @@ extension PostgresError {
         case "disk_full": "make room on the database server"
         case "too_many_connections": "raise max_connections or run fewer workers"
         case "locked": "end whatever locks our tables: pg_locks shows its pid"
-        case "pooler": "point DATABASE_URL past the pooler, or start the worker anew so that it knows of it"
+        case "pooler": "start the worker anew, or point DATABASE_URL past the pooler"
         case "schema": "run engagement-worker migrate"
         default: nil
         }
