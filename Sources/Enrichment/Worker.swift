@@ -86,8 +86,13 @@ package final class Worker: Sendable {
             do {
                 try await database.findPooler()
                 let connection = try await database.keep.current()
-                try await Migrator.checkServer(connection)
-                try await Migrator.check(connection, schema: configuration.database.schema)
+                do {
+                    try await Migrator.checkServer(connection)
+                    try await Migrator.check(connection, schema: configuration.database.schema)
+                } catch let error as PostgresError where error.isConnectionLoss {
+                    await database.keep.drop(connection, error)
+                    throw error
+                }
                 try await registry.register(holdsLock: !database.health.isPooled, on: database.keep)
                 let name = try await registry.bellChannel(on: database.keep)
                 channel.withLock { $0 = name }

@@ -55,7 +55,7 @@ struct Outbox {
     mutating func append(_ document: ReadyDocument) { documents.append(document) }
     mutating func append(_ settlement: Settlement) { settlements.append(settlement) }
 
-    /// Up to 100 documents of together 8 MB, or a single larger one, and the settlements that wait.
+    /// Up to 100 documents of together 8 MB, or a single larger one, and the settlements that wait; no row twice.
     mutating func takeBatch() -> Batch? {
         guard !isEmpty else { return nil }
         var bytes = 0
@@ -64,13 +64,17 @@ struct Outbox {
             return bytes <= Self.maxBytes
         }
         let taken = documents.isEmpty ? 0 : max(1, fitting.count)
+        // A row whose lease ran out in an outage may be claimed again while its first end still waits: each of the two ends
+        // goes by its own token.
+        var rows: Set<Int64> = []
+        let settling = settlements.prefix(Self.maxSettlements).prefix { settlement in
+            settlement.ends.allSatisfy { rows.insert($0.job.id).inserted }
+        }
+        let settled = Array(settling)
         defer {
             documents.removeFirst(taken)
-            settlements.removeFirst(min(settlements.count, Self.maxSettlements))
+            settlements.removeFirst(settled.count)
         }
-        return Batch(
-            documents: Array(documents.prefix(taken)),
-            settlements: Array(settlements.prefix(Self.maxSettlements))
-        )
+        return Batch(documents: Array(documents.prefix(taken)), settlements: settled)
     }
 }

@@ -52,6 +52,8 @@ extension JobBoard {
     func heardOfLimit(
         at time: ContinuousClock.Instant, pausedUntil end: ContinuousClock.Instant?
     ) -> (isNew: Bool, accepted: Int?) {
+        // Who waits for turns that the pause postpones has to wait for its end instead: nothing else would wake them.
+        defer { wakeSenders() }
         let isNew = !pace.isLimited
         return (isNew, pace.heard(limitedAt: time, pausedUntil: end))
     }

@@ -47,6 +47,7 @@ struct ChaosActor: Sendable {
     // MARK: Processes
 
     private func meetProcess() async throws {
+        stage.counts.noteIfEnded(slot.worker)
         switch event.fault {
         case .kill:
             try await slot.kill()

@@ -2,6 +2,8 @@
 enum ChaosAudit {
     static let install =
         Audit.install + """
+            ALTER TABLE audit_gone ADD at timestamptz DEFAULT clock_timestamp();
+
             CREATE TABLE audit_charges (engagement_id text, error text, at_claim boolean, at timestamptz);
             CREATE OR REPLACE FUNCTION audit_charged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 INSERT INTO audit_charges VALUES (NEW.engagement_id, NEW.last_error, NEW.claims > OLD.claims, clock_timestamp());
@@ -37,7 +39,10 @@ enum ChaosAudit {
                           greatest(e._observed_at, e._deleted_at, e._unreadable_since))
             FROM audit_inserts AS i LEFT JOIN engagements AS e ON e.id = i.engagement_id
             WHERE i.engagement_id ~ '^ngmt_[A-Za-z0-9]{1,64}$'
-              AND NOT coalesce(greatest(e._observed_at, e._deleted_at) >= i.at, false)
+              AND NOT coalesce(e._observed_at >= i.at, false)
+              -- A tombstone keeps its time, however often it is looked at.
+              AND NOT (e._deleted_at IS NOT NULL
+                       AND EXISTS (SELECT FROM audit_gone AS g WHERE g.engagement_id = i.engagement_id AND g.at >= i.at))
               AND NOT EXISTS (SELECT FROM dead_letters AS d WHERE d.key = i.engagement_id AND d.last_at >= i.at)
               AND NOT EXISTS (SELECT FROM enrichment_queue AS q WHERE q.engagement_id = i.engagement_id)
             """

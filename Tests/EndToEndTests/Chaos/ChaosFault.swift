@@ -15,7 +15,11 @@ enum ChaosFault: String, CaseIterable, Sendable {
 
     /// Two faults that need the same are not done at the same time.
     enum Resource: Hashable, Sendable {
-        case process(Int), databaseLine(Int), databaseAnswers(Int), apiLine(Int), apiAnswers(Int)
+        case process(Int)
+        case databaseLine(Int)
+        case databaseAnswers(Int)
+        case apiLine(Int)
+        case apiAnswers(Int)
         case cluster, snapshot, locks, bells, api, ownErrors, scope
     }
 

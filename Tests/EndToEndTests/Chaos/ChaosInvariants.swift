@@ -51,11 +51,14 @@ struct ChaosInvariants: Sendable {
         }
     }
 
-    /// 7 and 10. Only workers that run hold anything, and none is in a transaction. For a time when nothing is due.
+    /// 7 and 10. Only workers that run hold anything, and none is in a transaction.
     private func sessions() async throws -> [String] {
         try await texts(
             """
-            SELECT format('7: job %s is held by %s', id, leased_by) FROM enrichment_queue WHERE leased_by IS NOT NULL
+            SELECT format('7: job %s is held by %s', q.id, q.leased_by) FROM enrichment_queue AS q
+            WHERE q.leased_by IS NOT NULL AND NOT EXISTS (
+                SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.objsubid = 1
+                AND (l.classid::bigint << 32) | l.objid::bigint = q.leased_by)
             UNION ALL
             SELECT format('10: %s is %s', application_name, state) FROM pg_stat_activity
             WHERE application_name LIKE 'engagement-worker %' AND state LIKE 'idle in transaction%'

@@ -12,8 +12,7 @@ struct ChaosProbes: Sendable {
     private static let first = 1_000_000
 
     func run() async throws {
-        let worker = try slot.start(pollInterval: "1h")
-        try await worker.waitFor("worker.ready")
+        let worker = try await aLineThatBreaksAtTheStartIsNotTheEnd()
         try await anotherHolderIsNotOverruled()
         try await whatIsNotDeliveredIsKept()
         try await aDripEndsByTheTotalDeadline()
@@ -40,6 +39,17 @@ struct ChaosProbes: Sendable {
     private func endings(of id: String) -> [String] {
         slot.worker.records(of: "job.done").filter { $0["engagement_id"] as? String == id }
             .compactMap { $0["outcome"] as? String }
+    }
+
+    /// The line breaks between the worker's first connect and its first statement of its own.
+    private func aLineThatBreaksAtTheStartIsNotTheEnd() async throws -> WorkerProcess {
+        slot.database.holdRequests(.postgres("migrations_applied"))
+        let worker = try slot.start(pollInterval: "1h")
+        try await eventually("it looks at the schema") { slot.database.injected(.hold) > 0 }
+        slot.database.reset()
+        slot.database.releaseRequests()
+        try await worker.waitFor("worker.ready")
+        return worker
     }
 
     /// Somebody else holds the row while the answer is on its way.

@@ -68,6 +68,7 @@ struct ChaosRun: Sendable {
         for slot in stage.slots {
             slot.heal()
             slot.worker.thaw()
+            stage.counts.noteIfEnded(slot.worker)
             if !slot.worker.isRunning { try slot.start() }
         }
         stage.world.clearOverrideOfAll()

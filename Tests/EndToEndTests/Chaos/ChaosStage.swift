@@ -96,6 +96,15 @@ final class ChaosStage: Sendable {
 final class ChaosCounts: Sendable {
     private let counts = Mutex<[ChaosFault: Int]>([:])
     private let windows = Mutex<[ClosedRange<Double>]>([])
+    private let ended = Mutex<[String]>([])
+
+    /// Workers that ended although nobody asked or killed them.
+    var unaskedEnds: [String] { ended.withLock(\.self) }
+
+    func noteIfEnded(_ worker: WorkerProcess) {
+        guard !worker.isRunning else { return }
+        ended.withLock { $0.append("worker \(worker.processID) ended by itself:\n\(worker.tail)") }
+    }
 
     func add(_ fault: ChaosFault, _ count: Int = 1) { counts.withLock { $0[fault, default: 0] += count } }
 

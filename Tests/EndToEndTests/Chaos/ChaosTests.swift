@@ -36,6 +36,7 @@ import Testing
             try await run.storm()
             print("chaos: \(stage.counts.text)")
             try await run.heal()
+            none(stage.counts.unaskedEnds, "in the storm")
             try await run.settle()
             let invariants = ChaosInvariants(stage: stage)
             none(try await invariants.violations(), "once the faults are over")

@@ -1,0 +1,25 @@
+import AskElephant
+import Testing
+
+@testable import Enrichment
+
+struct OutboxTests {
+    private func end(_ id: Int64, claims: Int64) -> Settlement {
+        let job = Job(id: id, claims: claims, engagementID: "no id")
+        return Settlement(ends: [JobEnd(job, .dead, cause: .invalidID)])
+    }
+
+    /// The first claim's lease ran out while the database was away, and the same worker claimed the row again: were both ends
+    /// in one statement, the first would pass for the second.
+    @Test func twoClaimsOfOneRowAreSettledApart() {
+        var outbox = Outbox()
+        for settlement in [end(1, claims: 1), end(2, claims: 1), end(1, claims: 2), end(3, claims: 1)] {
+            outbox.append(settlement)
+        }
+        let first = outbox.takeBatch()?.settlements.flatMap(\.ends).map { [$0.job.id, $0.job.claims] }
+        let second = outbox.takeBatch()?.settlements.flatMap(\.ends).map { [$0.job.id, $0.job.claims] }
+        #expect(first == [[1, 1], [2, 1]])
+        #expect(second == [[1, 2], [3, 1]])
+        #expect(outbox.isEmpty)
+    }
+}
