@@ -31,9 +31,9 @@ package struct ContractViolation: Sendable, Hashable {
         case unexpectedStatus = "unexpected_status"
         /// 200 whose body does not begin like a JSON object.
         case notAnObject = "not_an_object"
-        /// The body, unpacked, is larger than the configured limit.
+        /// The body is larger than the configured limit.
         case tooLarge = "too_large"
-        /// A body that cannot be unpacked as its `Content-Encoding` says.
+        /// A packed body, though none was asked for.
         case badCompression = "bad_compression"
     }
 

@@ -17,8 +17,8 @@ package struct Migration: Sendable {
         Migration(10, "rate", PackageResources.m0010_rate_sql),
         Migration(11, "losses", PackageResources.m0011_losses_sql),
         Migration(12, "writes", PackageResources.m0012_writes_sql),
-        Migration(13, "poolers", PackageResources.m0013_poolers_sql),
-        Migration(14, "lists", PackageResources.m0014_lists_sql),
+        Migration(13, "lists", PackageResources.m0013_lists_sql),
+        Migration(14, "poolers", PackageResources.m0014_poolers_sql),
     ]
 
     /// The schema version that this binary is written for.

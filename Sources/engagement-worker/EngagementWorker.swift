@@ -1,4 +1,5 @@
 import ArgumentParser
+import CMalloc
 import Glibc
 
 /// The command line: one file a command in `Commands/`.
@@ -25,6 +26,9 @@ struct EngagementWorker: AsyncParsableCommand {
         // A reader of the log that goes away must not end us, and a SIGHUP before its handler stands must not either.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGHUP, SIG_IGN)
+        // A document's memory goes back to the system when it is written; by itself the C library would keep ever more of it.
+        mallopt(M_MMAP_THRESHOLD, 256 << 10)
+        mallopt(M_ARENA_MAX, 2)
         if let refusal = SecretFlags.refusal(of: CommandLine.arguments) {
             Failure(.usage, refusal).exit()
         }

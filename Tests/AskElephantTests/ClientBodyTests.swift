@@ -1,4 +1,5 @@
 import AskElephant
+import TestKit
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ClientBodyTests {
@@ -135,23 +136,14 @@ import Testing
         #expect(fits.document?.json.count == Self.small)
     }
 
-    @Test func packedBodyIsUnpackedWithinTheLimit() async throws {
+    /// A few bytes may unpack to gigabytes, so nothing packed is asked for, and none is taken.
+    @Test func packedBodyIsRefusedUnread() async throws {
         let packed = ["Content-Encoding: gzip"]
-        let body = Array(#"{"a":1}"#.utf8)
-        #expect(try await reply(to: [.answer(200, packed, body: Gzip.stored(body))]).document?.json == body)
-        let bomb = try await reply(to: [.answer(200, packed, body: Gzip.bomb(size: 20_000_000))]) {
-            $0.maxBodyBytes = Self.small
+        for body in [Gzip.stored(Array(#"{"a":1}"#.utf8)), Gzip.bomb(size: 20_000_000), Array("{}".utf8)] {
+            let refused = try await reply(to: [.answer(200, packed, body: body)])
+            #expect(refused.violation?.kind == .badCompression)
         }
-        #expect(bomb.violation?.kind == .tooLarge)
-    }
-
-    @Test func packedBodyThatIsBrokenIsNoDocument() async throws {
-        let packed = ["Content-Encoding: gzip"]
-        let whole = Gzip.stored(Array("{}".utf8))
-        #expect(try await reply(to: [.answer(200, packed, body: Array(whole.dropLast(4)))]).failure == .reset)
-        let rubbish = try await reply(to: [.answer(200, packed, body: "{}")])
-        #expect(rubbish.violation?.kind == .badCompression)
-        let trailing = try await reply(to: [.answer(200, packed, body: whole + [1, 2, 3])])
-        #expect(trailing.violation?.kind == .badCompression)
+        let plain = try await reply(to: [.answer(200, ["Content-Encoding: identity"], body: "{}")])
+        #expect(plain.document != nil)
     }
 }

@@ -22,7 +22,7 @@ import Testing
         #expect(lower.contains("authorization: sk-apik_1.test"))
         #expect(lower.contains("accept: application/json"))
         #expect(lower.contains("user-agent: test/1"))
-        #expect(lower.contains("accept-encoding: gzip"))
+        #expect(lower.contains("accept-encoding: identity"))
     }
 
     @Test func tokenIsSentAsBearer() async throws {

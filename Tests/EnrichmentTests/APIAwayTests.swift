@@ -22,7 +22,9 @@ import Testing
                 try await eventually("api.lost") { worker.log.records(of: .apiLost).count == 1 }
             }
             // What was out when the last worker found out has come back.
-            try await eventually("no storm is left") { try await lab.database.count(Self.held) <= 8 }
+            try await eventually(within: .seconds(90), "no storm is left") {
+                try await lab.database.count(Self.held) <= 8
+            }
             let before = lab.world.totalRequests
             let start = ContinuousClock.now
             try await lab.world.waitForRequests(total: before + 6)

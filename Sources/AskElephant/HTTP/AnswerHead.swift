@@ -24,9 +24,10 @@ struct AnswerHead: Sendable {
     var etag: String? { headers.first(name: "ETag") }
     var apiVersion: String? { headers.first(name: "X-Api-Version") }
     var requestID: String? { headers.first(name: "X-Request-Id") }
-    var isEncoded: Bool { headers.contains(name: "Content-Encoding") }
+    /// Packed in some way.
+    var isEncoded: Bool { headers["Content-Encoding"].contains { $0.lowercased() != "identity" } }
 
-    /// The bytes that the server announces; those on the wire, when the body is packed.
+    /// The bytes that the server announces.
     var contentLength: Int? { headers.first(name: "Content-Length").flatMap { Int($0) } }
 
     func violation(_ kind: ContractViolation.Kind) -> Reply {

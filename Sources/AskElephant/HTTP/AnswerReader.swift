@@ -19,7 +19,9 @@ struct AnswerReader {
     }
 
     private func document() async -> Reply {
-        // Packed or not, a body is larger than this already; asking for memory first would only waste it.
+        // Packed, though nobody asked for that.
+        if head.isEncoded { return head.violation(.badCompression) }
+        // Asking for memory first would only waste it.
         if let length = head.contentLength, length > maxBodyBytes { return head.violation(.tooLarge) }
         do {
             guard let bytes = try await wholeBody() else { return head.violation(.tooLarge) }
@@ -36,7 +38,7 @@ struct AnswerReader {
         } catch is NoMemory {
             return .transport(.noMemory)
         } catch {
-            return Reply(failure: error, head: head)
+            return .transport(TransportFailure(error))
         }
     }
 
@@ -47,9 +49,9 @@ struct AnswerReader {
         do { try await reservation.grow(to: bytes) } catch { throw NoMemory() }
     }
 
-    /// The whole unpacked body, nil when it is larger than the limit. The client throws for a body that ends early.
+    /// The whole body, nil when it is larger than the limit. The client throws for a body that ends early.
     private func wholeBody() async throws -> [UInt8]? {
-        let announced = head.isEncoded ? nil : head.contentLength
+        let announced = head.contentLength
         var reserved = ByteBudget.entryBytes
         var bytes: [UInt8] = []
         bytes.reserveCapacity(min(announced ?? 0, reserved))

@@ -1,6 +1,5 @@
 import AsyncHTTPClient
 import NIOCore
-import NIOHTTPCompression
 import NIOSSL
 
 extension Client {
@@ -44,7 +43,7 @@ extension HTTPClient.Configuration {
             redirectConfiguration: .disallow,
             timeout: Timeout(connect: TimeAmount(min(configuration.connectTimeout, configuration.requestTimeout))),
             connectionPool: pool,
-            decompression: .enabled(limit: .size(configuration.maxBodyBytes))
+            decompression: .disabled
         )
         httpVersion = .http1Only
     }

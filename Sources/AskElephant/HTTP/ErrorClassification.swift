@@ -1,7 +1,6 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
-import NIOHTTPCompression
 import NIOPosix
 import NIOSSL
 
@@ -13,22 +12,7 @@ import Musl
 import Darwin
 #endif
 
-extension Reply {
-    /// What a request that threw means. By type and case only; no message is matched and no value kept.
-    init(failure: any Error, head: AnswerHead?) {
-        switch failure {
-        case NIOHTTPDecompression.DecompressionError.limit:
-            self = head?.violation(.tooLarge) ?? .transport(.other("decompression limit"))
-        case let error as NIOHTTPDecompression.ExtraDecompressionError where error == .truncatedData:
-            self = .transport(.reset)
-        case is NIOHTTPDecompression.DecompressionError, is NIOHTTPDecompression.ExtraDecompressionError:
-            self = head?.violation(.badCompression) ?? .transport(.other("decompression"))
-        default:
-            self = .transport(TransportFailure(failure))
-        }
-    }
-}
-
+/// What a request that threw means. By type and case only; no message is matched and no value kept.
 extension TransportFailure {
     init(_ error: any Error) {
         switch error {

@@ -50,6 +50,7 @@ package enum LogKey: String, CaseIterable, Sendable {
     case channel
     case pooled
     case concurrency
+    case expectedPeakMegabytes = "expected_peak_mb"
     case configuration
     case exitCode = "exit_code"
     case signal

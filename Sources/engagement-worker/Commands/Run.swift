@@ -29,6 +29,7 @@ struct Run: AsyncParsableCommand {
             [
                 .version: .string(Version.current), .pid: .integer(Int(getpid())), .host: .string(configuration.host),
                 .schema: .string(settings.schema), .concurrency: .integer(settings.concurrency),
+                .expectedPeakMegabytes: .integer(Footprint(configuration).peakMegabytes),
                 .configuration: .strings(settings.summary),
             ]
         )

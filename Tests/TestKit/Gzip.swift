@@ -1,9 +1,9 @@
 /// Just enough of gzip (RFC 1952) and deflate (RFC 1951) to write test bodies.
-enum Gzip {
+package enum Gzip {
     private static let header: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF]
 
     /// The bytes in a "stored" block: valid, not smaller.
-    static func stored(_ bytes: [UInt8]) -> [UInt8] {
+    package static func stored(_ bytes: [UInt8]) -> [UInt8] {
         precondition(bytes.count < 65_536)
         let length = UInt16(bytes.count)
         return header + [1] + littleEndian(length) + littleEndian(~length) + bytes
@@ -12,17 +12,20 @@ enum Gzip {
 
     /// `{"a":"aaaa…`, which unpacks to more than `size` bytes from about a 160th of that. It has no end: whoever reads
     /// that far has failed the test.
-    static func bomb(size: Int) -> [UInt8] {
+    package static func bomb(size: Int) -> [UInt8] {
         var bits = BitWriter()
         bits.write(0b1, 1)
         bits.write(0b01, 2)
         for byte in "{\"a\":\"a".utf8 { bits.writeCode(UInt32(byte) + 0x30, 8) }
-        // Symbol 285 is a length of 258, distance symbol 0 the byte before.
-        for _ in 0...(size / 258) {
+        // Symbol 285 is a length of 258, distance symbol 0 the byte before. Eight of them are 13 whole bytes, whatever bit they
+        // begin at, so from the second eight on the bytes repeat.
+        let start = bits.bytes.count
+        for _ in 0..<24 {
             bits.writeCode(0b1100_0101, 8)
             bits.writeCode(0, 5)
         }
-        return header + bits.bytes
+        let period = bits.bytes[start..<start + 13]
+        return header + bits.bytes[..<start] + [[UInt8]](repeating: Array(period), count: size / 258 / 8 + 1).joined()
     }
 
     private static func crc32(_ bytes: [UInt8]) -> UInt32 {
