@@ -25,6 +25,15 @@ package enum Loopback {
         return port
     }
 
+    /// A port below those that the system gives to clients, which nobody listens on.
+    package static func unusedPort(in range: Range<UInt16>) -> UInt16 {
+        while true {
+            let port = UInt16.random(in: range)
+            guard let taken = connect(port) else { return port }
+            close(taken)
+        }
+    }
+
     package static func connect(_ port: UInt16) -> Int32? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = address(port)

@@ -27,7 +27,7 @@ package final class PrivateCluster: Sendable {
 
     private init(options: [String]) async throws {
         folder = TestCluster.folder + "/cluster-\(getpid())-\(Self.counter.next())"
-        port = String(Int.random(in: 20_000..<30_000))
+        port = String(Loopback.unusedPort(in: 20_000..<30_000))
         self.options = options
         let printed = try await Self.control(["start", folder, port] + options)
         conninfo = printed.trimmingCharacters(in: .whitespacesAndNewlines)

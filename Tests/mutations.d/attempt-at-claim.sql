@@ -1,9 +1,13 @@
 -- A job is charged when it is claimed, not when it fails.
 DO $mutation$
 DECLARE
-    sound text := pg_get_functiondef('claim'::regproc);
-    broken text := regexp_replace(sound, '(claims = coalesce\(q\.claims, 0\) \+ 1)', '\1, attempts = coalesce(q.attempts, 0) + 1');
+    f record;
+    fits boolean := false;
 BEGIN
-    IF broken = sound THEN RAISE 'the mutation no longer fits claim'; END IF;
-    EXECUTE broken;
+    FOR f IN SELECT pg_get_functiondef(p.oid) AS sound FROM pg_proc AS p
+             WHERE p.pronamespace = current_schema()::regnamespace AND strpos(p.prosrc, 'claims = coalesce(q.claims, 0) + 1') > 0 LOOP
+        EXECUTE replace(f.sound, 'claims = coalesce(q.claims, 0) + 1', 'claims = coalesce(q.claims, 0) + 1, attempts = coalesce(q.attempts, 0) + 1');
+        fits := true;
+    END LOOP;
+    IF NOT fits THEN RAISE 'no function has what this changes'; END IF;
 END $mutation$;

@@ -114,11 +114,13 @@ struct ChaosProbes: Sendable {
     /// rings for that one, and only a look after LISTEN finds it before the next poll.
     private func anInsertBeforeTheBellHangsIsFound() async throws {
         let id = stage.world.id(Self.first + 2_001)
-        slot.database.holdRequests(.containing("LISTEN "))
+        let channel = try #require(try await cluster.value("SELECT bell_channel()"))
+        let held = slot.database.injected(.hold)
+        slot.database.holdRequests(.containing("LISTEN \"\(channel)\""))
         try await cluster.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'engagement-worker listen'"
         )
-        try await eventually("it is about to listen") { slot.database.injected(.hold) > 0 }
+        try await eventually("it is about to listen") { slot.database.injected(.hold) > held }
         try await eventually("it has looked for the last time and sleeps") {
             try await cluster.value(
                 """

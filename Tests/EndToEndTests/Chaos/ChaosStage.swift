@@ -31,7 +31,8 @@ final class ChaosStage: Sendable {
         try await cluster.run(ChaosAudit.install)
         // `Tests/mutations` shows with this that the run notices what it is there for.
         if let mutation = ProcessInfo.processInfo.environment["TEST_MUTATION"] {
-            try await cluster.run(try String(contentsOfFile: mutation, encoding: .utf8))
+            let sql = try String(contentsOfFile: mutation, encoding: .utf8)
+            do { try await cluster.run(sql) } catch { throw ChaosFailure("the mutation no longer fits: \(error)") }
         }
         try await cluster.run("INSERT INTO credentials (name, state) VALUES ('default', 'ok') ON CONFLICT DO NOTHING")
     }
