@@ -24,7 +24,8 @@ import Testing
     func workersFindTheLimitTogether(_ test: Case) async throws {
         let seed = TruthSeed.draw("limits")
         var random = SeededRandom(seed: seed)
-        let limit = Int.random(in: 50...200, using: &random)
+        // Beside other tests a machine may not reach more.
+        let limit = Int.random(in: Self.seconds < 60 ? 20...50 : 50...200, using: &random)
         try await ScopeLab.run(seed: seed) { lab in
             lab.world.setLatency(.milliseconds(20))
             lab.world.setRateLimit(perSecond: limit, test.kind)
@@ -44,7 +45,7 @@ import Testing
                 "limit \(limit)/s \(test.testDescription) \(Self.seconds) s:",
                 "\(served.formatted(.number.precision(.fractionLength(3)))) of it,",
                 "\((refused * 100).formatted(.number.precision(.fractionLength(2)))) % answered 429")
-            #expect(statuses.contains(429), "no limit was met")
+            #expect(refused > 0, "no limit was met")
             let charged = "SELECT count(*) FROM enrichment_queue WHERE attempts > 0"
             #expect(try await lab.database.count(charged) == 0)
             #expect(try await lab.database.count("SELECT count(*) FROM dead_letters") == 0)

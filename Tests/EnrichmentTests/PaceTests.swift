@@ -159,6 +159,14 @@ struct PaceTests {
         #expect(pace.next(inFlight: 0, at(1)) == .turns(.trial))
     }
 
+    @Test func anAPIThatIsAwayIsNotTriedBeforeAPauseIsOver() {
+        let pace = Paced(concurrency: 64)
+        _ = pace.limited(sent: at(0), after: .seconds(5), at(0))
+        pace.lost()
+        #expect(pace.next(inFlight: 0, at(1)) == .time(at(5)))
+        #expect(pace.next(inFlight: 0, at(5)) == .turns(.trial))
+    }
+
     @Test func anAPIThatIsBackIsNotStormed() {
         let pace = Paced(concurrency: 64)
         for _ in 0..<1_000 { pace.accepted(at(0)) }

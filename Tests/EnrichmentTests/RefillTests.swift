@@ -139,7 +139,7 @@ import Testing
     }
 
     /// Two thousand are queued in slices; what one worker began another goes on with.
-    @Test(.timeLimit(.minutes(2))) func theNextWorkerGoesOnWithARefill() async throws {
+    @Test(.timeLimit(.minutes(5))) func theNextWorkerGoesOnWithARefill() async throws {
         try await ScopeLab.run(without: ["contacts:read"]) { lab in
             let first = try await lab.worker()
             try await lab.insert(lab.ids(0..<2_000))
@@ -186,7 +186,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(2))) func whatIsRevokedInMidRefillFillsAfterTheNextGrant() async throws {
+    @Test(.timeLimit(.minutes(5))) func whatIsRevokedInMidRefillFillsAfterTheNextGrant() async throws {
         try await ScopeLab.run(without: ["contacts:read"]) { lab in
             let worker = try await lab.worker { $0.concurrency = 8 }
             try await lab.insert(lab.ids(0..<500))

@@ -3,7 +3,7 @@ import Testing
 @testable import Simulator
 
 /// Each value of each switch is told from every other value of it by what comes over HTTP.
-@Suite(.timeLimit(.minutes(2))) struct SimulatorSwitchTests {
+@Suite(.timeLimit(.minutes(5))) struct SimulatorSwitchTests {
     /// What a client reads, and what that is for each value.
     struct Probe: Sendable {
         let expected: [String: String]

@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(2))) func eachChangeTriesEachDeniedPartOnceAndOneDeadLetterOfEachKind() async throws {
+    @Test(.timeLimit(.minutes(5))) func eachChangeTriesEachDeniedPartOnceAndOneDeadLetterOfEachKind() async throws {
         try await run { lab, worker, hidden, missing in
             lab.world.setLatency(.milliseconds(20))
             for change in 1...4 {

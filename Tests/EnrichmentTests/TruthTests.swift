@@ -32,7 +32,7 @@ import Testing
 
     /// A contact's document differs with the engagement through which it is seen, in the simulator too. Where all
     /// documents have one shape, a second look writes nothing of what engagements share either.
-    @Test(.timeLimit(.minutes(2))) func aSecondLookTouchesNothingThatEngagementsShare() async throws {
+    @Test(.timeLimit(.minutes(5))) func aSecondLookTouchesNothingThatEngagementsShare() async throws {
         let seed = TruthSeed.draw("aSecondLookTouchesNothingThatEngagementsShare")
         try await TruthLab.run(seed: seed) { lab in
             let ids = idsOfOneShape(lab.world, count: 400)

@@ -40,7 +40,7 @@ struct Pace {
 
     /// What the next job has to wait for, with so many out.
     func next(inFlight: Int, _ now: ContinuousClock.Instant) -> Wait {
-        if isAway { return turn(.trial, now) }
+        if isAway, !isPaused(now) { return turn(.trial, now) }
         let next = nextOfJob(now)
         guard next == .nothing, !isLimited, inFlight < concurrency else { return next }
         return opening.opens(inFlight, now).map { .time($0) } ?? .nothing
@@ -62,8 +62,9 @@ struct Pace {
 
     /// What to ask for now, so that the next turns are here when the last of these has left.
     func need(_ now: ContinuousClock.Instant) -> Need? {
+        if isPaused(now) { return nil }
         if isAway { return turns.isEmpty ? .trial : nil }
-        guard isLimited || isCapped, now >= pausedUntil ?? now else { return nil }
+        guard isLimited || isCapped else { return nil }
         return turns.last.map { $0.last < now + Self.foresight } ?? true ? .turns : nil
     }
 
