@@ -7,7 +7,7 @@ import Testing
 /// The primary is gone and its standby takes over. The connection string names both.
 @Suite(.serialized) struct OutageFailoverTests {
     /// A synchronous standby loses nothing. An asynchronous one may; what it lost is counted, the rest is done.
-    @Test(.timeLimit(.minutes(2)), arguments: [true, false])
+    @Test(.timeLimit(.minutes(5)), arguments: [true, false])
     func theWorkerFollowsThePrimary(isSynchronous: Bool) async throws {
         let options = ["fsync = off", "wal_level = replica", "max_wal_senders = 4", "hot_standby = on"]
         try await PrivateCluster.run(options: options) { primary in

@@ -8,7 +8,7 @@ import Testing
 @Suite(.serialized) struct CanaryTests {
     private static let word = "canarybird"
 
-    @Test(.timeLimit(.minutes(3))) func nothingOfAnEngagementIsWhereItDoesNotBelong() async throws {
+    @Test(.timeLimit(.minutes(5))) func nothingOfAnEngagementIsWhereItDoesNotBelong() async throws {
         let seed = TruthSeed.draw("nothingOfAnEngagementIsWhereItDoesNotBelong")
         let options = ["fsync = off", "log_error_verbosity = verbose", "log_min_duration_statement = -1"]
         try await PrivateCluster.run(options: options) { cluster in

@@ -131,10 +131,11 @@ struct PaceTests {
     @Test func aLimitThatIsLiftedIsSaidOnceAndTheBeginningIsCarefulAgain() {
         let pace = Paced(concurrency: 64)
         for _ in 0..<1_000 { pace.accepted(at(0)) }
-        #expect(pace.unlimited() == false)
+        #expect(!pace.unlimited(at(0)))
         _ = pace.limited(sent: at(0), after: .seconds(1), at(0))
-        #expect(pace.unlimited())
-        #expect(pace.unlimited() == false)
+        #expect(!pace.unlimited(at(1)), "that was seen before")
+        #expect(pace.unlimited(at(300)))
+        #expect(!pace.unlimited(at(300)))
         #expect(pace.next(inFlight: 2, at(2)) != .nothing)
         #expect(pace.next(inFlight: 1, at(2)) == .nothing)
     }
@@ -142,7 +143,7 @@ struct PaceTests {
     @Test func aConfiguredLimitHoldsWithoutAnyOfTheAPI() {
         let pace = Paced(concurrency: 64, isCapped: true)
         #expect(pace.next(inFlight: 0, at(0)) == .turns(.turns))
-        _ = pace.unlimited()
+        _ = pace.unlimited(at(0))
         #expect(pace.nextOfJob(at(0)) == .turns(.turns))
     }
 
@@ -196,7 +197,7 @@ private final class Paced {
     func heard(limitedAt time: ContinuousClock.Instant, pausedUntil end: ContinuousClock.Instant?) -> Int? {
         pace.heard(limitedAt: time, pausedUntil: end)
     }
-    func unlimited() -> Bool { pace.unlimited() }
+    func unlimited(_ now: ContinuousClock.Instant) -> Bool { pace.unlimited(now) }
     func lost() { pace.lost() }
     func grant(_ count: Int, from start: ContinuousClock.Instant, every step: Duration) {
         pace.grant(count, from: start, every: step)

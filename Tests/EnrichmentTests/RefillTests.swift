@@ -8,7 +8,7 @@ import Testing
     private static let gaps = "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'"
 
     /// The API allows ten requests a second, and three hundred gaps want to be filled.
-    @Test(.timeLimit(.minutes(3))) func newWorkIsNotDelayedByARefillAtTenRequestsASecond() async throws {
+    @Test(.timeLimit(.minutes(5))) func newWorkIsNotDelayedByARefillAtTenRequestsASecond() async throws {
         try await ScopeLab.run(without: ["contacts:read"]) { lab in
             let worker = try await lab.worker()
             try await lab.insert(lab.ids(0..<300))

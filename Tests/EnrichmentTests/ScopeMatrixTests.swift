@@ -7,7 +7,7 @@ import Testing
 /// What a token may read, how the API refuses the rest, and what is private, in many combinations: gaps are exactly the
 /// parts that the token may not read.
 @Suite(.serialized) struct ScopeMatrixTests {
-    @Test(.timeLimit(.minutes(3))) func gapsAreExactlyThePartsThatTheTokenMayNotRead() async throws {
+    @Test(.timeLimit(.minutes(5))) func gapsAreExactlyThePartsThatTheTokenMayNotRead() async throws {
         let seed = TruthSeed.draw("gapsAreExactlyThePartsThatTheTokenMayNotRead")
         let cases = ScopeCase.draw(56, seed: seed)
         try await ScopeLab.run(seed: seed) { lab in

@@ -22,6 +22,7 @@ struct Pace {
     /// The configured limit: then requests leave by turns always.
     let isCapped: Bool
     private static let foresight: Duration = .milliseconds(25)
+    private static let freshness: Duration = .seconds(10)
 
     private(set) var isLimited = false
     private(set) var isAway = false
@@ -108,9 +109,9 @@ struct Pace {
         return accepted.count(from: time - .seconds(1), to: time)
     }
 
-    /// There is no limit any more. True if that is news.
-    mutating func unlimited() -> Bool {
-        guard isLimited else { return false }
+    /// There is no limit any more, says a look that may have been made just before the limit was met. True if that is news.
+    mutating func unlimited(_ now: ContinuousClock.Instant) -> Bool {
+        guard isLimited, lastLimited.map({ now - $0 > Self.freshness }) ?? true else { return false }
         isLimited = false
         opening = Opening()
         turns = []

@@ -45,7 +45,11 @@ struct Governor: Sendable {
             } else {
                 await lift()
             }
-            guard let step = turns.step, turns.count > 0 else { return }
+            guard let step = turns.step else {
+                // A limit that Postgres does not know of yet: slowly until it does, or until it is lifted here.
+                return await board.grant(1, from: .now + Self.patience / 10, every: .zero)
+            }
+            guard turns.count > 0 else { return }
             await board.grant(turns.count, from: taken + turns.wait, every: step)
         } catch {
             await board.grant(1, from: .now + Self.patience, every: Self.patience)

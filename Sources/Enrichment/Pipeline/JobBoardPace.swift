@@ -61,7 +61,7 @@ extension JobBoard {
     /// No limit is known any more: true if one was.
     func liftLimit() -> Bool {
         defer { wakeSenders() }
-        return pace.unlimited()
+        return pace.unlimited(.now)
     }
 
     /// The API is away: nothing is sent but trials, and nothing is kept waiting here.
