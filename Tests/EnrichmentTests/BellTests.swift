@@ -45,7 +45,7 @@ import Testing
                 try await database.run(
                     "INSERT INTO enrichment_queue (engagement_id) VALUES ('\(simulator.world.id(number))')")
                 try await database.wait(
-                    for: "SELECT count(*) FROM engagements", toBe: "\(number + 1)", within: .seconds(1))
+                    for: "SELECT count(*) FROM engagements", toBe: "\(number + 1)", within: .seconds(5))
                 try await waitUntilAsleep(database)
             }
         }
@@ -79,7 +79,7 @@ import Testing
             // And it rings as before.
             try await waitUntilAsleep(database, workers: 2)
             try await database.run("INSERT INTO enrichment_queue (engagement_id) VALUES ('\(simulator.world.id(2))')")
-            try await database.wait(for: "SELECT count(*) FROM engagements", toBe: "3", within: .seconds(1))
+            try await database.wait(for: "SELECT count(*) FROM engagements", toBe: "3", within: .seconds(5))
             for one in [worker, neighbour] {
                 #expect(one.log.records(of: .leaseReclaimed).isEmpty, "a lost listener is not a death")
                 #expect(one.log.records(of: .dbLost).isEmpty)
@@ -147,7 +147,7 @@ import Testing
                     script:
                         "INSERT INTO askelephant.enrichment_queue (engagement_id) VALUES ('\(simulator.world.id(1))')",
                     name: "insert")
-                try await database.wait(for: "SELECT count(*) FROM engagements", toBe: "1", within: .seconds(1))
+                try await database.wait(for: "SELECT count(*) FROM engagements", toBe: "1", within: .seconds(5))
                 await inserter.close()
             }
         }
