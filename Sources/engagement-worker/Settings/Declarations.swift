@@ -31,7 +31,7 @@ extension Settings {
         .flag("schema", \.schema, .schemaName, help: "The schema of the queue and of all tables"),
         .flag("concurrency", \.concurrency, .integer(1...1024), help: "The most requests to the API at a time"),
         .flag(
-            "max-requests-per-second", \.maxRequestsPerSecond, .limit(1...10_000),
+            "max-requests-per-second", \.maxRequestsPerSecond, .limit(1...10_000), sample: "50",
             help: "The most requests to the API a second, of all workers of the credential together"),
         .flag("writers", \.writers, .integer(1...8), help: "Connections that write to the database"),
         .flag("expand", \.expand, .subset(of: allParts), help: "The parts of an engagement to fetch"),
