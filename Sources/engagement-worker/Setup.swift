@@ -51,7 +51,11 @@ enum Setup {
             baseURL: try BaseURL(settings.baseURL, allowInsecure: settings.allowInsecureBaseURL),
             userAgent: "engagement-worker/\(Version.current)"
         )
+        if let file = settings.certificateFile, !FileManager.default.isReadableFile(atPath: file) {
+            throw Failure(.configuration, "SSL_CERT_FILE names a file that cannot be read: \(file)")
+        }
         var configuration = Worker.Configuration(database: try database(settings), client: client)
+        configuration.client.certificateFile = settings.certificateFile
         configuration.client.requestTimeout = settings.requestTimeout
         configuration.client.maxBodyBytes = settings.maxDocumentBytes
         configuration.client.concurrency = settings.concurrency
@@ -75,7 +79,7 @@ enum Setup {
 
     static func database(_ settings: Settings) throws(Failure) -> Database.Configuration {
         var database = Database.Configuration(conninfo: try conninfo(settings), schema: settings.schema)
-        database.listenConninfo = settings.listenDatabase?.reveal()
+        database.listenConninfo = settings.listenDatabaseURL?.reveal()
         database.statementTimeout = settings.statementTimeout
         database.writers = settings.writers
         return database

@@ -1,4 +1,3 @@
-import Foundation
 import Simulator
 import TestKit
 import Testing
@@ -7,18 +6,10 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(5))) struct MemoryTests {
     private static let goal = 200
 
-    /// Megabytes of physical memory, at the moment (`VmRSS`) or at most so far (`VmHWM`); proc(5).
-    private static func megabytes(_ field: String, of worker: WorkerProcess) throws -> Int {
-        let status = try String(contentsOfFile: "/proc/\(worker.processID)/status", encoding: .utf8)
-        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix(field + ":") })
-        let kilobytes = try #require(Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1]))
-        return (kilobytes + 1_023) / 1_024
-    }
-
     private static func expectPeak(_ what: String, _ worker: WorkerProcess) throws {
-        let peak = try megabytes("VmHWM", of: worker)
+        let peak = try worker.megabytes(.most)
         let expected = try #require(worker.records(of: "worker.start").first?["expected_peak_mb"] as? Int)
-        print("memory: \(what): \(peak) MB at most, \(expected) MB expected")
+        printFigure("memory: \(what): \(peak) MB at most, \(expected) MB expected")
         #expect(peak <= goal, "\(what)")
         #expect(peak <= expected, "\(what)")
     }
@@ -27,7 +18,7 @@ import Testing
         try await Stage.run { stage in
             stage.world.setTranscriptBytes(5_000_000...5_000_000)
             let worker = try await stage.worker()
-            print("memory: idle: \(try Self.megabytes("VmRSS", of: worker)) MB")
+            printFigure("memory: idle: \(try worker.megabytes(.now)) MB")
             try await stage.insert(stage.ids(0..<200))
             try await stage.drained(within: .seconds(240))
             let stored = "SELECT count(*) FROM engagement_transcripts WHERE length(transcript) > 2000000"

@@ -140,11 +140,11 @@ import Testing
         let url = "postgresql://db.example.com/crm"
         let both = try Settings.resolve(environment: ["PGHOST": "/run/postgresql", "DATABASE_URL": url])
         #expect(both.database?.reveal() == url)
-        #expect(both.listenDatabase?.reveal() == url)
+        #expect(both.listenDatabaseURL == nil)
         #expect(both.migrateDatabase?.reveal() == url)
         let direct = try Settings.resolve(
             environment: ["DATABASE_URL": url, "ENGAGEMENT_WORKER_LISTEN_DATABASE_URL": "host=direct"])
-        #expect(direct.listenDatabase?.reveal() == "host=direct")
+        #expect(direct.listenDatabaseURL?.reveal() == "host=direct")
     }
 
     @Test func tokenComesFromOnePlace() throws {

@@ -6,6 +6,11 @@ import Synchronization
 import TestKit
 import Testing
 
+extension Simulator {
+    /// Where it listens on loopback.
+    var port: UInt16 { UInt16(baseURL.split(separator: "/")[1].split(separator: ":")[1])! }
+}
+
 /// Where a test of processes plays: a database, a simulator, and the real binary between them.
 final class Stage: Sendable {
     let database: TestDatabase
@@ -53,14 +58,16 @@ final class Stage: Sendable {
         ]
     }
 
-    /// Starts the binary. A value that is nil takes the variable away.
+    /// Starts the binary, through another program if one is given (``WorkerProcess``). A value that is nil takes the variable
+    /// away.
     func start(
-        _ arguments: [String], _ changes: [String: String?] = [:], input: String? = nil,
-        output: WorkerProcess.Output = .file
+        _ arguments: [String], _ changes: [String: String?] = [:], through wrapper: [String] = [],
+        input: String? = nil, output: WorkerProcess.Output = .file
     ) throws -> WorkerProcess {
         var environment = environment
         for (name, value) in changes { environment[name] = value }
-        let process = try WorkerProcess(arguments, environment: environment, input: input, output: output)
+        let process = try WorkerProcess(
+            arguments, environment: environment, through: wrapper, input: input, output: output)
         started.withLock { $0.append((process, arguments.first == "run")) }
         return process
     }

@@ -101,6 +101,9 @@ package final class PrivateCluster: Sendable {
         return try row.text(named: column)
     }
 
+    /// The one value of the one row, a number.
+    package func count(_ sql: String) async throws -> Int { Int(try await value(sql) ?? "") ?? -1 }
+
     /// What the server has written to its log so far.
     package func serverLog() throws -> String {
         String(decoding: try Data(contentsOf: URL(fileURLWithPath: folder + "/server.log")), as: UTF8.self)

@@ -12,17 +12,20 @@ package final class WorkerProcess: Sendable {
     /// Starts `engagement-worker` with the arguments. The environment is empty but for what is given and `PATH`.
     ///
     /// - Parameters:
+    ///   - wrapper: a program and its first arguments; it has to become what comes after them (`exec`).
     ///   - input: what it finds on standard input.
     ///   - output: where its standard output goes.
     package init(
-        _ arguments: [String], environment: [String: String], input: String? = nil, output: Output = .file
+        _ arguments: [String], environment: [String: String], through wrapper: [String] = [], input: String? = nil,
+        output: Output = .file
     ) throws {
         let base = TestCluster.folder + "/worker-\(getpid())-\(Self.counter.next())"
         (outputFile, errorFile) = (base + ".out", base + ".log")
         for file in [outputFile, errorFile] { _ = FileManager.default.createFile(atPath: file, contents: nil) }
         process = Process()
-        process.executableURL = Self.binary
-        process.arguments = arguments
+        let command = wrapper + [Self.binary.path] + arguments
+        process.executableURL = URL(fileURLWithPath: wrapper.isEmpty ? command[0] : "/usr/bin/env")
+        process.arguments = wrapper.isEmpty ? arguments : command
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { given, _ in given }
         process.standardError = FileHandle(forWritingAtPath: errorFile)!
         process.standardInput = try Self.input(input, base)
@@ -83,6 +86,24 @@ package final class WorkerProcess: Sendable {
         }
     }
 
+    package enum Memory: String {
+        /// At the moment.
+        case now = "VmRSS:"
+        /// At most so far.
+        case most = "VmHWM:"
+    }
+
+    /// Physical memory in megabytes, by the kernel's own count (proc(5)).
+    package func megabytes(_ memory: Memory) throws -> Int {
+        let status = try String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)
+        let line = status.split(separator: "\n").first { $0.hasPrefix(memory.rawValue) }
+        let number = line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first
+        guard let kilobytes = number.flatMap({ Int($0) }) else {
+            throw TimedOut(description: "no \(memory.rawValue) in \(status)")
+        }
+        return (kilobytes + 1_023) / 1_024
+    }
+
     // MARK: What it wrote
 
     /// All of its standard output so far.
@@ -129,7 +150,11 @@ package final class WorkerProcess: Sendable {
         return FileHandle(forReadingAtPath: file)!
     }
 
+    /// `ENGAGEMENT_TEST_BINARY` if that is set, else the one that was built with the tests.
     private static let binary: URL = {
+        if let given = ProcessInfo.processInfo.environment["ENGAGEMENT_TEST_BINARY"] {
+            return URL(fileURLWithPath: given)
+        }
         let bundle = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         return bundle.deletingLastPathComponent().appendingPathComponent("engagement-worker")
     }()

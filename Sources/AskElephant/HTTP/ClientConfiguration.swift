@@ -15,6 +15,8 @@ extension Client {
         package var connectTimeout: Duration = .seconds(10)
         /// The most bytes of an unpacked body.
         package var maxBodyBytes = defaultMaxBodyBytes
+        /// A file of certificate authorities (PEM) to trust instead of the system's.
+        package var certificateFile: String?
         /// How many requests may run at a time, hence how many connections are kept.
         package var concurrency = 64
 
@@ -31,6 +33,7 @@ extension HTTPClient.Configuration {
         var tls = TLSConfiguration.makeClientConfiguration()
         // The library would still speak TLS 1.0.
         tls.minimumTLSVersion = .tlsv12
+        if let file = configuration.certificateFile { tls.trustRoots = .file(file) }
         var pool = ConnectionPool(
             // Shorter than the common load balancers', so that they rarely close a connection just as it is used.
             idleTimeout: .seconds(30),

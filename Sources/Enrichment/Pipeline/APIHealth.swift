@@ -52,9 +52,18 @@ actor APIHealth {
             await board.loseAPI()
             log(
                 .warning, .apiLost, "the API does not serve: jobs wait, uncharged, and it is tried once a second",
-                [.error: LogValue(reply.summary), .hint: "nothing to do: the worker goes on by itself once it serves"])
+                [.error: LogValue(reply.summary), .hint: .string(hint(reply))])
         }
         return false
+    }
+
+    private func hint(_ reply: Reply) -> String {
+        switch reply {
+        case .transport(.tls):
+            "it does not prove to be AskElephant, or speaks no TLS 1.2: see its certificate, SSL_CERT_FILE, this host's clock"
+        case .transport(.dns): "its name is not found: see ASKELEPHANT_BASE_URL and this host's resolver"
+        default: "nothing to do: the worker goes on by itself once it serves"
+        }
     }
 
     private func askOnce(_ credential: Credential, after time: ContinuousClock.Instant) async -> Bool {

@@ -22,6 +22,9 @@ extension Settings {
             "ASKELEPHANT_TOKEN_FILE", \.tokenFile, .path, sample: "/run/secrets/askelephant-token",
             help: "A file that holds the credential, read again each second"),
         .variable("ASKELEPHANT_BASE_URL", \.baseURL, .baseURL, help: "The address of AskElephant's API"),
+        .variable(
+            "SSL_CERT_FILE", \.certificateFile, .path, sample: "/etc/ssl/certs/ours.pem",
+            help: "A file of certificate authorities to trust for the API, instead of the system's"),
         .flag(
             "allow-insecure-base-url", \.allowInsecureBaseURL, .boolean,
             help: "Allow http:// to another machine, which shows the credential to the network"),

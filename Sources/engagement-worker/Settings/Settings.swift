@@ -14,6 +14,7 @@ struct Settings: Equatable, Sendable {
     var listenDatabaseURL: Secret?
     var token: Secret?
     var tokenFile: String?
+    var certificateFile: String?
     var baseURL = "https://app.askelephant.ai/api"
 
     // The work.
@@ -79,7 +80,4 @@ extension Settings {
 
     /// For migrations: their own address, or the worker's.
     var migrateDatabase: Secret? { migrateDatabaseURL ?? database }
-
-    /// For the listener, which cannot work behind a transaction pooler: its own address, or the worker's.
-    var listenDatabase: Secret? { listenDatabaseURL ?? database }
 }

@@ -22,7 +22,7 @@ final class ChaosSlot: Sendable {
 
     init(_ cluster: PrivateCluster, _ simulator: Simulator) throws {
         database = try FaultProxy(to: cluster.portNumber)
-        api = try FaultProxy(to: try simulator.port)
+        api = try FaultProxy(to: simulator.port)
         environment = [
             "DATABASE_URL": cluster.conninfo(through: database),
             "ASKELEPHANT_BASE_URL": "http://127.0.0.1:\(api.port)/api",
@@ -80,18 +80,6 @@ final class ChaosSlot: Sendable {
         for life in lives where life.process.isRunning { try? await life.process.kill9() }
         database.stop()
         api.stop()
-    }
-}
-
-extension Simulator {
-    fileprivate var port: UInt16 {
-        get throws {
-            let address = baseURL.split(separator: "/")[1]
-            guard let port = address.split(separator: ":").last.flatMap({ UInt16($0) }) else {
-                throw ChaosFailure("no port in \(baseURL)")
-            }
-            return port
-        }
     }
 }
 
