@@ -46,6 +46,7 @@ package final class Worker: Sendable {
     private let database: Database
     private let report: Reporter
     private let stopped = Mutex(false)
+    private let misfit = Mutex<SchemaError?>(nil)
     private let channel = Mutex("")
 
     /// - Parameter keepsEnded: remembers what ended, for ``enrich(_:force:)``.
@@ -109,6 +110,8 @@ package final class Worker: Sendable {
         package var dead: Int
         /// With `once`: it ended because the API does not take the credential.
         package var isCredentialRefused: Bool
+        /// The schema went on without it, so it stopped in the middle of its work.
+        package var misfit: SchemaError?
     }
 
     /// Works until ``stop()``, or with `once` until nothing is due. Call ``prepare()`` first.
@@ -136,7 +139,7 @@ package final class Worker: Sendable {
             }
             await database.close()
         }
-        return Ended(dead: report.snapshot.dead, isCredentialRefused: isRefused)
+        return Ended(dead: report.snapshot.dead, isCredentialRefused: isRefused, misfit: misfit.withLock(\.self))
     }
 
     /// Claims nothing more, ends what is in hand within the drain timeout, gives the rest back. Returns at once.
@@ -227,6 +230,11 @@ package final class Worker: Sendable {
         }
         let deadline = Task {
             await board.stopped()
+            // Not another statement on a schema that is too new: others take what is left once our connections are gone.
+            if misfit.withLock({ $0 != nil }) {
+                end.yield(false)
+                return
+            }
             // The last fifth, at most 2 s, is for giving back what was not finished.
             let last = min(.seconds(2), configuration.drainTimeout / 5)
             try await Task.sleep(for: configuration.drainTimeout - last)
@@ -298,6 +306,13 @@ package final class Worker: Sendable {
         )
     }
 
+    private func endOnMisfit() async {
+        let watch = SchemaWatch(session: database.keep, schema: configuration.database.schema)
+        guard let error = await watch.tooNew() else { return }
+        misfit.withLock { $0 = error }
+        stop()
+    }
+
     private func startUpkeep(_ channel: String, _ credentials: CredentialKeeper) -> Task<Void, Never> {
         let keeper = keeper
         let doorbell = Doorbell(database: database, channel: channel, bell: bell)
@@ -317,6 +332,7 @@ package final class Worker: Sendable {
                 group.addTask { await doorbell.run() }
                 group.addTask { await pulse.run() }
                 group.addTask { await watch.run() }
+                group.addTask { await self.endOnMisfit() }
                 group.addTask { await credentials.watch() }
             }
         }

@@ -1,5 +1,4 @@
 import Enrichment
-import Foundation
 import SQLText
 import Simulator
 import TestKit
@@ -7,34 +6,25 @@ import Testing
 
 /// What a host does to a worker: its clock, its names, its neighbours.
 @Suite(.serialized) struct SurroundingsTests {
-    private static let fakeTime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
-
-    /// The clock of the worker's host jumps a day ahead and a day back, with a job in hand and a neighbour whose clock is
+    /// The clock of the worker's host jumps by so many seconds and back, with a job in hand and a neighbour whose clock is
     /// right: nobody takes the job, nothing comes too early or too late, and the log says what is wrong.
-    @Test(.enabled(if: FileManager.default.fileExists(atPath: fakeTime))) func aHostsClockMovesNothing() async throws {
+    @Test(arguments: [86_400, -86_400, 600, -600])
+    func aHostsClockMovesNothing(_ jump: Int) async throws {
         try await Stage.run { stage in
-            let file = TestCluster.folder + "/clock-\(getpid())"
-            func set(_ offset: String) throws { try offset.write(toFile: file, atomically: true, encoding: .utf8) }
-            try set("+0")
-            defer { try? FileManager.default.removeItem(atPath: file) }
-            let worker = try await stage.worker(
-                ["--lease", "5s"],
-                [
-                    "LD_PRELOAD": Self.fakeTime, "FAKETIME_TIMESTAMP_FILE": file, "FAKETIME_NO_CACHE": "1",
-                    "DONT_FAKE_MONOTONIC": "1",
-                ])
+            let clock = try await MovedClock()
+            let worker = try await stage.worker(["--lease", "5s"], clock.environment)
             let held = stage.world.id(0)
             stage.world.hold(held)
             try await stage.insert([held])
             try await stage.waitForLeases(1, of: worker)
             let neighbour = try await stage.worker(["--lease", "5s"])
-            try set("+86400")
+            try clock.move(by: jump)
             try await worker.waitFor("clock.skew")
             let skew = worker.records(of: "clock.skew").last?["skew_ms"] as? Int ?? 0
-            #expect(abs(skew + 86_400_000) < 10_000)
+            #expect(abs(skew + jump * 1_000) < 10_000)
             try await stage.insert(stage.ids(10..<30))
             try await stage.database.wait(for: Stage.jobs, toBe: "1")
-            try set("+0")
+            try clock.move(by: 0)
             try await worker.waitFor("clock.skew", count: 2)
             #expect(try await stage.database.count("SELECT claims FROM enrichment_queue") == 1)
             #expect(try await stage.leases(of: worker) == 1)
@@ -71,6 +61,36 @@ import Testing
             let untouched = "SELECT count(*) FROM enrichment_queue WHERE claims = 0 AND leased_by IS NULL"
             #expect(try await stage.database.count(untouched) == 1)
             #expect(try await stage.database.count("SELECT count(*) FROM workers") == 0)
+        }
+    }
+
+    /// Somebody migrates while it works: one version further is fine, two end it in the middle of its work.
+    @Test func aSchemaThatRunsAheadEndsTheWorker() async throws {
+        try await Stage.run { stage in
+            func migrate(to version: Int) async throws {
+                try await stage.database.run(
+                    """
+                    INSERT INTO schema_migrations (version, name, checksum, binary_version)
+                    VALUES (\(version), 'future', 'none', 'future')
+                    """)
+            }
+            let worker = try await stage.worker()
+            try await migrate(to: Migration.latest + 1)
+            try await stage.insert(stage.ids(0..<20))
+            try await stage.drained()
+            let ids = stage.ids(20..<50)
+            for id in ids { stage.world.hold(id) }
+            try await stage.insert(ids)
+            try await stage.waitForLeases(30, of: worker)
+            #expect(worker.isRunning)
+            try await migrate(to: Migration.latest + 2)
+            #expect(try await worker.exitStatus(within: .seconds(10)) == 65)
+            #expect(worker.records(of: "schema.mismatch").count == 1)
+            #expect(worker.records(of: "worker.stop").first?["exit_code"] as? Int == 65)
+            // Its jobs are there for whoever fits.
+            let kept = "SELECT count(*) FROM enrichment_queue WHERE claims = 1 AND attempts = 0"
+            #expect(try await stage.database.count(kept) == 30)
+            #expect(try await stage.database.count("SELECT count(*) FROM engagements") == 20)
         }
     }
 

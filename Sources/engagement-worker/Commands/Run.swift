@@ -42,6 +42,7 @@ struct Run: AsyncParsableCommand {
             try await worker.prepare()
             lifecycle.isReady()
             let ended = await worker.run(once: once)
+            if let misfit = ended.misfit { lifecycle.end(Failure(misfit)) }
             if once, ended.isCredentialRefused { lifecycle.end(.credentialRefused) }
             lifecycle.end(once && ended.dead > 0 ? .found : .ok)
         } catch {
