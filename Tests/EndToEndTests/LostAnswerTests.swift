@@ -20,19 +20,22 @@ import Testing
     /// It was committed: the job's line says what was written, and nothing is written twice.
     @Test func aCommittedWriteIsFoundAndNotRepeated() async throws {
         try await Self.lab { stage, proxy, worker in
-            for round in 0..<10 {
+            let rounds = size("TEST_ROUNDS", or: 10)
+            for round in 0..<rounds {
                 proxy.swallowReplies(to: .postgres("engagement_ingest"))
                 try await stage.insert(stage.ids(round * 5..<round * 5 + 5))
                 try await stage.drained()
                 try await eventually("a lost answer") { proxy.injected(.swallowReply) == round + 1 }
             }
-            try await worker.waitFor("job.done", count: 50)
+            try await worker.waitFor("job.done", count: rounds * 5)
             let outcomes = worker.records(of: "job.done").compactMap { $0["outcome"] as? String }
-            #expect(outcomes.count == 50 && Set(outcomes).isSubset(of: ["enriched", "partial"]), "\(outcomes)")
-            #expect(try await stage.database.value(Audit.faults) == "")
-            #expect(try await stage.database.count("SELECT count(*) FROM audit_gone") == 50)
+            try #require(outcomes.count == rounds * 5)
+            try #require(Set(outcomes).isSubset(of: ["enriched", "partial"]))
+            try #require(try await stage.database.value(Audit.faults) == "")
+            try #require(try await stage.database.count("SELECT count(*) FROM audit_gone") == rounds * 5)
             let twice = "SELECT count(*) - count(DISTINCT (engagement_id, tx)) FROM audit_writes"
-            #expect(try await stage.database.count(twice) == 0)
+            try #require(try await stage.database.count(twice) == 0)
+            printFigure("answers: \(rounds) commits whose answer was lost: 0 jobs lost, 0 doubled, 0 charged")
         }
     }
 

@@ -4,11 +4,9 @@ import Simulator
 import TestKit
 import Testing
 
-/// The API's rate limit, met by real workers. `TEST_LIMIT_SECONDS` makes the run longer; `Tests/endurance` prints its figures at 120 s.
+/// The API's rate limit, met by real workers. `Tests/endurance` runs them for 120 s.
 @Suite(.serialized) struct GovernorTests {
-    private static var seconds: Int {
-        ProcessInfo.processInfo.environment["TEST_LIMIT_SECONDS"].flatMap { Int($0) } ?? 20
-    }
+    private static let seconds = size("TEST_LIMIT_SECONDS", or: 20)
 
     struct Case: Sendable, CustomTestStringConvertible {
         let kind: RateLimit.Kind
@@ -41,10 +39,9 @@ import Testing
             let elapsed = (ContinuousClock.now - start) / .seconds(1)
             let served = Double(statuses.count { $0 == 200 }) / (Double(limit) * elapsed)
             let refused = Double(statuses.count { $0 == 429 }) / Double(statuses.count)
-            print(
-                "limit \(limit)/s \(test.testDescription) \(Self.seconds) s:",
-                "\(served.formatted(.number.precision(.fractionLength(3)))) of it,",
-                "\((refused * 100).formatted(.number.precision(.fractionLength(2)))) % answered 429")
+            let (share, percent) = (Self.rounded(served, 3), Self.rounded(refused * 100, 2))
+            printFigure(
+                "limit \(limit)/s \(test.testDescription) \(Self.seconds) s: \(share) of it, \(percent) % answered 429")
             #expect(refused > 0, "no limit was met")
             let charged = "SELECT count(*) FROM enrichment_queue WHERE attempts > 0"
             #expect(try await lab.database.count(charged) == 0)
@@ -54,6 +51,10 @@ import Testing
                 try await worker.stop()
             }
         }
+    }
+
+    private static func rounded(_ number: Double, _ digits: Int) -> String {
+        number.formatted(.number.precision(.fractionLength(digits)))
     }
 
     /// One worker is told to wait; the other asks nothing either, though it met no limit.

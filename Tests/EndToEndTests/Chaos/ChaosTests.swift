@@ -7,9 +7,7 @@ import Testing
 ///
 /// `TEST_SEED` repeats a schedule, `TEST_CHAOS_SECONDS` says how long the faults last.
 @Suite(.serialized) struct ChaosTests {
-    private static var length: Duration {
-        .seconds(ProcessInfo.processInfo.environment["TEST_CHAOS_SECONDS"].flatMap { Int($0) } ?? 30)
-    }
+    private static let length = Duration.seconds(size("TEST_CHAOS_SECONDS", or: 30))
 
     @Test func aScheduleFollowsFromItsSeed() {
         let first = ChaosSchedule(seed: 7, length: .seconds(600))
