@@ -230,7 +230,7 @@ package final class Worker: Sendable {
         }
         let deadline = Task {
             await board.stopped()
-            // Not another statement on a schema that is too new: others take what is left once our connections are gone.
+            // As little as can be is done to a schema that is too new: others take what is left.
             if misfit.withLock({ $0 != nil }) {
                 end.yield(false)
                 return

@@ -157,20 +157,21 @@ import Testing
             let idle = "SELECT count(*) FROM workers WHERE idle_until > now()"
             try await stage.database.wait(for: idle, toBe: "1")
             worker.signal(SIGSTOP)
+            let inserts = size("TEST_JOBS", or: 3_000)
             try await stage.database.run(
                 """
                 DO $$ BEGIN
-                    FOR n IN 1..3000 LOOP
+                    FOR n IN 1..\(inserts) LOOP
                         INSERT INTO enrichment_queue (engagement_id) VALUES ('\(stage.world.id(1))');
                         COMMIT;
                     END LOOP;
                 END $$
                 """)
-            #expect(try await stage.database.count(Stage.jobs) == 3_000)
+            #expect(try await stage.database.count(Stage.jobs) == inserts)
             let usage = try await stage.database.value("SELECT pg_notification_queue_usage() < 0.01")
             #expect(usage == "t")
             worker.signal(SIGCONT)
-            try await stage.drained(within: .seconds(60))
+            try await stage.drained(within: .seconds(60 + inserts / 500))
         }
     }
 }

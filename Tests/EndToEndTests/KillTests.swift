@@ -53,10 +53,15 @@ import Testing
             }
             try await Self.requireEachDoneOnce(stage, jobs: jobs)
             #expect(ended >= 10, "too few were ended")
+            var told = 0
             for worker in workers {
                 #expect(worker.isRunning)
                 #expect(worker.records(of: "lease.reclaimed").isEmpty)
+                let lost = worker.records(of: "db.lost").count
+                try await worker.waitFor("db.restored", count: lost)
+                told += lost + worker.records(of: "listen.lost").count
             }
+            #expect((1...ended).contains(told), "\(told) outages told")
             printFigure("backends: \(jobs) jobs, 2 workers, \(ended) backends ended, one a second: " + Self.allWell)
         }
     }
