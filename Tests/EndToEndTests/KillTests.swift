@@ -70,7 +70,8 @@ import Testing
     private static let allWell = "0 lost, 0 written by others than the holder, 0 charged, 0 poison"
 
     private static func requireEachDoneOnce(_ stage: Stage, jobs: Int) async throws {
-        try await stage.drained(within: .seconds(300))
+        // What died twice runs alone, some 15 a second and worker.
+        try await stage.drained(within: .seconds(1_200))
         try #require(try await stage.database.value(Audit.faults) == "")
         try #require(try await stage.database.count(Audit.stale) == 0)
         try #require(try await stage.database.count("SELECT count(*) FROM engagements") == jobs)
