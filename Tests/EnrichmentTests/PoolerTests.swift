@@ -160,7 +160,7 @@ import Testing
                     """)
             }
             #expect(ended >= 5, "nothing was ended")
-            try await database.wait(for: "SELECT count(*) FROM engagements", toBe: "1000", within: .seconds(60))
+            try await database.wait(for: "SELECT count(*) FROM engagements", toBe: "1000", within: .seconds(120))
             try await drained(database)
             #expect(try await database.count("SELECT count(*) FROM dead_letters") == 0)
             #expect(worker.log.done(.retry).isEmpty && worker.log.done(.dead).isEmpty)

@@ -44,7 +44,7 @@ import Testing
             try await lab.database.run("UPDATE scope_denials SET next_probe_at = now()")
             try await lab.database.wait(
                 for: "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'", toBe: "0",
-                within: .seconds(60))
+                within: .seconds(120))
             try await lab.drained()
             #expect(try await lab.database.count(Self.everything) == filled)
             try await worker.stop()

@@ -88,10 +88,10 @@ import Testing
                 for:
                     "SELECT count(*) FROM engagements WHERE NOT EXISTS (SELECT FROM engagement_gaps WHERE cause <> 'not_ready')",
                 toBe: "100",
-                within: .seconds(60))
+                within: .seconds(120))
             #expect(try await lab.database.count("SELECT count(*) FROM scope_denials") == 0)
             let cause = answer == .forbidden ? "private" : "not_found"
-            try await eventually(within: .seconds(60), "20 dead letters") {
+            try await eventually(within: .seconds(120), "20 dead letters") {
                 try await lab.database.run(
                     "UPDATE enrichment_queue SET available_at = now() WHERE leased_by IS NULL AND available_at > now()")
                 return try await lab.database.count("SELECT count(*) FROM dead_letters WHERE cause = '\(cause)'") == 20

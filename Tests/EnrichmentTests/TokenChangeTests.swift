@@ -40,7 +40,7 @@ import Testing
                 try await lab.world.waitForRequest(ordinary[100])
                 let times = try await deaths(lab)
                 lab.replaceToken("sk-apik_lab.change\(change)", scopes: Self.scopes)
-                try await eventually(within: .seconds(60), "both died again") {
+                try await eventually(within: .seconds(120), "both died again") {
                     try await deaths(lab).filter { times[$0.key] != $0.value }.count == 2
                 }
                 try await lab.drained()

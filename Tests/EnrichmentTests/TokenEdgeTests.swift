@@ -15,7 +15,7 @@ import Testing
             try await lab.insert([id])
             try await lab.world.waitForRequest(id)
             lab.replaceToken("sk-apik_new.secret")
-            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "1", within: .seconds(60))
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "1", within: .seconds(120))
             #expect(lab.refusals() == 1, "the old token was refused")
             #expect(try await lab.gaps().isEmpty)
             #expect(try await lab.database.count("SELECT count(*) FROM scope_denials") == 0)
@@ -38,7 +38,7 @@ import Testing
             )
             // Half a minute later.
             try await lab.database.run("UPDATE credentials SET next_probe_at = now()")
-            try await lab.database.wait(for: "SELECT cause FROM dead_letters", toBe: "rejected", within: .seconds(60))
+            try await lab.database.wait(for: "SELECT cause FROM dead_letters", toBe: "rejected", within: .seconds(120))
             try await lab.drained()
             #expect(try await lab.database.count("SELECT count(*) FROM engagements") == 49)
             #expect(worker.log.records(of: .credentialInvalid).count == 1)
