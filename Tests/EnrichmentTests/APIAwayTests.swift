@@ -37,7 +37,7 @@ import Testing
             #expect(try await lab.database.count(Self.charged) == 0)
 
             lab.world.clearOverrideOfAll()
-            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "2000")
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "2000", within: .seconds(120))
             #expect(try await lab.database.count("SELECT count(*) FROM dead_letters") == 0)
             for worker in workers {
                 #expect(worker.log.records(of: .apiLost).count == 1)

@@ -92,7 +92,7 @@ import Testing
             #expect(lab.refusals() <= 64 + 16)
             lab.world.grant("engagements:read")
             worker.worker.recheck()
-            try await eventually("all are there") {
+            try await eventually(within: .seconds(120), "all are there") {
                 try await lab.database.run(
                     """
                     UPDATE enrichment_queue SET available_at = now()

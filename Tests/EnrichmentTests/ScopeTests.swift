@@ -45,7 +45,7 @@ import Testing
             try await lab.insert(lab.ids(0..<3_000))
             try await lab.world.waitForRequests(total: 1_000)
             lab.world.revoke("contacts:read")
-            try await lab.drained()
+            try await lab.drained(within: .seconds(120))
             #expect(lab.world.totalRequests <= 3_000 + 64 + 5)
             #expect(lab.refusals() <= 64 + 5)
             let lacking = try await lab.database.count(
@@ -63,7 +63,7 @@ import Testing
             try await lab.database.wait(
                 for: "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'", toBe: "0")
             print("filled \(lacking) gaps \(ContinuousClock.now - start) after the recheck")
-            try await lab.drained()
+            try await lab.drained(within: .seconds(120))
             // The one that tried is one of them, or an ordinary job.
             #expect(lab.world.totalRequests - before <= lacking + 1)
             #expect(worker.log.records(of: .scopeGranted).count == 1)

@@ -57,7 +57,7 @@ package struct ScopeLab: Sendable {
     }
 
     /// Waits until nothing is due or in hand.
-    package func drained(within limit: Duration = .seconds(120)) async throws {
+    package func drained(within limit: Duration = .seconds(60)) async throws {
         try await database.wait(
             for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL OR available_at <= now()",
             toBe: "0",
@@ -92,7 +92,7 @@ package struct ScopeLab: Sendable {
     }
 
     /// Waits until no permission's gap is left.
-    package func filled(within limit: Duration = .seconds(120)) async throws {
+    package func filled(within limit: Duration = .seconds(60)) async throws {
         try await database.wait(
             for: "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'", toBe: "0", within: limit)
     }

@@ -24,7 +24,7 @@ package struct TimedOut: Error, CustomStringConvertible {
 
 /// Looks every 20 ms whether the condition holds; throws after the limit.
 package func eventually(
-    within limit: Duration = .seconds(120), _ what: String, _ condition: () async throws -> Bool
+    within limit: Duration = .seconds(30), _ what: String, _ condition: () async throws -> Bool
 ) async throws {
     let end = ContinuousClock.now + limit
     while try await !condition() {

@@ -47,7 +47,7 @@ package final class TestDatabase: Sendable {
     }
 
     /// Waits until the query gives the value; fails the test after the time.
-    package func wait(for sql: String, toBe expected: String, within limit: Duration = .seconds(120)) async throws {
+    package func wait(for sql: String, toBe expected: String, within limit: Duration = .seconds(30)) async throws {
         try await eventually(within: limit, "\(sql) = \(expected)") { try await self.value(sql) == expected }
     }
 

@@ -50,14 +50,14 @@ package struct TruthLab: Sendable {
     }
 
     /// Waits until every job has ended, other than the worker's own looks at what is not ready.
-    package func settled(within limit: Duration = .seconds(120)) async throws {
+    package func settled(within limit: Duration = .seconds(60)) async throws {
         try await database.wait(
             for: "SELECT count(*) FROM enrichment_queue WHERE reason IS DISTINCT FROM 'not_ready'", toBe: "0",
             within: limit
         )
     }
 
-    package func enrich(_ ids: [String], reason: String = "test", within limit: Duration = .seconds(120)) async throws {
+    package func enrich(_ ids: [String], reason: String = "test", within limit: Duration = .seconds(60)) async throws {
         try await enqueue(ids, reason: reason)
         try await settled(within: limit)
     }

@@ -71,7 +71,7 @@ package final class WorkerProcess: Sendable {
     package func thaw() { signal(SIGCONT) }
 
     /// Waits for the end; the exit code, or minus the signal.
-    package func exitStatus(within limit: Duration = .seconds(120)) async throws -> Int32 {
+    package func exitStatus(within limit: Duration = .seconds(60)) async throws -> Int32 {
         try await eventually(within: limit, "the worker ends:\n\(tail)") { !self.process.isRunning }
         return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
     }
@@ -131,7 +131,7 @@ package final class WorkerProcess: Sendable {
             .filter { $0["event"] as? String == event }
     }
 
-    package func waitFor(_ event: String, count: Int = 1, within limit: Duration = .seconds(120)) async throws {
+    package func waitFor(_ event: String, count: Int = 1, within limit: Duration = .seconds(30)) async throws {
         do {
             try await eventually(within: limit, "\(count) \(event)") { self.records(of: event).count >= count }
         } catch let error as TimedOut {
