@@ -142,6 +142,47 @@ import Testing
         }
     }
 
+    /// It lives, but cannot reach the database any more until another worker has its jobs. What it asked for by then is of no
+    /// use, and it asks for nothing more.
+    @Test func aWorkerCutOffBeyondItsLeasesSendsAndWritesNothing() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run(Audit.install)
+            let proxy = try FaultProxy(to: TestCluster.port)
+            defer { proxy.stop() }
+            let cutOff = try await stage.worker(
+                ["--lease", "5s", "--concurrency", "10"], ["DATABASE_URL": stage.database.conninfo(through: proxy)])
+            try await stage.insert([stage.world.id(100)])
+            try await stage.drained()
+            let ids = stage.ids(0..<15)
+            for id in ids { stage.world.hold(id) }
+            try await stage.insert(ids)
+            try await stage.waitForLeases(15, of: cutOff)
+            try await stage.world.waitForRequests(total: 11)
+            proxy.set(.blackhole)
+            let other = try await stage.worker(["--lease", "5s"])
+            try await eventually(within: .seconds(30), "the other has asked for all") {
+                stage.world.totalRequests == 1 + 10 + 15
+            }
+            // Its senders are free now, and have five jobs that were its own.
+            for id in ids { stage.world.releaseHold(id) }
+            try await stage.database.wait(for: "SELECT count(*) FROM engagements", toBe: "16")
+            try await cutOff.waitFor("db.lost")
+            proxy.set(.none)
+            try await cutOff.waitFor("job.done", count: 16, within: .seconds(60))
+            let outcomes = cutOff.records(of: "job.done").dropFirst().compactMap { $0["outcome"] as? String }
+            #expect(outcomes == [String](repeating: "lease_lost", count: 15))
+            #expect(stage.world.totalRequests == 1 + 10 + 15, "it sent nothing after its leases")
+            #expect(try await stage.database.value(Audit.faults) == "")
+            #expect(try await stage.database.count("SELECT count(*) FROM audit_writes") == 16)
+            #expect(proxy.injected(.blackhole) > 0)
+            other.signal(SIGTERM)
+            #expect(try await other.exitStatus() == 0)
+            try await stage.insert(stage.ids(200..<230))
+            try await stage.drained()
+            #expect(cutOff.isRunning)
+        }
+    }
+
     /// It stands still until others have its jobs; when it goes on it finds that out and lives.
     @Test func aFrozenWorkerWritesNothingWhenItThaws() async throws {
         let (lease, beyond) = (size("TEST_LEASE_SECONDS", or: 5), size("TEST_FROZEN_SECONDS", or: 3))

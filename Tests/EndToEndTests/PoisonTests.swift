@@ -70,4 +70,17 @@ import Testing
             for worker in workers { #expect(worker.isRunning) }
         }
     }
+
+    /// Three hundred that take 20 ms each fill several turns, and nothing else is due between them.
+    @Test func runOnceEndsWhenTheLastSuspectHasRun() async throws {
+        try await Stage.run { stage in
+            try await stage.insert(stage.ids(0..<300))
+            try await stage.database.run("UPDATE enrichment_queue SET losses = 2")
+            stage.world.setLatency(.milliseconds(20))
+            let worker = try stage.start(["run", "--once"])
+            #expect(try await worker.exitStatus() == 0)
+            #expect(try await stage.database.count(Stage.jobs) == 0)
+            #expect(try await stage.database.count("SELECT count(*) FROM engagements") == 300)
+        }
+    }
 }

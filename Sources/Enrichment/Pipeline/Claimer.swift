@@ -28,15 +28,17 @@ struct Claimer: Sendable {
     func run() async {
         var floors = Floors()
         var lastWork = ContinuousClock.now
-        var suspects = Suspects()
+        var suspects = SuspectTurns(.now)
         while let room = await board.room() {
             if suspects.isTimeToLook(.now), await runSuspects() {
-                suspects.note(.now)
+                suspects.ran(.now)
                 lastWork = .now
             }
             guard let claimed = await claim(room, &floors) else { continue }
             if claimed > 0 {
                 lastWork = .now
+            } else if suspects.nothingElseIsDue(.now) {
+                continue
             } else if once, await board.isEmpty {
                 return await board.stop()
             } else if room.values.contains(0) {
@@ -70,21 +72,21 @@ struct Claimer: Sendable {
         }
     }
 
-    /// Runs jobs alone that died with workers before, one by one, while nothing else is in hand; for a second at most. False
-    /// if there was none.
+    /// Runs jobs alone that died with workers before, one by one, while nothing else is in hand, for a turn. False if it got none.
     private func runSuspects() async -> Bool {
         guard await hasSuspects else { return false }
         await board.emptied()
-        let end = ContinuousClock.now + .seconds(1)
-        while await board.isOpen {
+        let end = ContinuousClock.now + SuspectTurns.turn
+        var ranAny = false
+        while await board.isOpen, .now < end || !ranAny {
             let sent = ContinuousClock.now
             guard let claimed = try? await queue.claimSuspect(lease: lease, on: database.claim) else { break }
             if let reading = claimed.clock { await clock.note(reading, at: sent) }
             await board.admit(claimed.jobs)
             await board.emptied()
-            if .now > end { break }
+            ranAny = true
         }
-        return true
+        return ranAny
     }
 
     private var hasSuspects: Bool {
@@ -133,23 +135,6 @@ struct Claimer: Sendable {
             return false
         }
     }
-}
-
-/// When to look for jobs that have to run alone: four times a second, and never twice without other work between.
-private struct Suspects {
-    private static let interval: Duration = .milliseconds(250)
-    private static let rest: Duration = .seconds(1)
-
-    private var next = ContinuousClock.now
-
-    mutating func isTimeToLook(_ now: ContinuousClock.Instant) -> Bool {
-        guard now >= next else { return false }
-        next = now + Self.interval
-        return true
-    }
-
-    /// They had their second; now it is the others' turn.
-    mutating func note(_ now: ContinuousClock.Instant) { next = now + Self.rest }
 }
 
 /// From where the claims of each lane begin. A floor spares the walk over finished rows that vacuum may not remove yet; it

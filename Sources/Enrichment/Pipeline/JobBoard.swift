@@ -19,6 +19,8 @@ actor JobBoard {
     private var alarm: (time: ContinuousClock.Instant, task: Task<Void, Never>)?
     /// Nothing is claimed or sent: the credential is refused.
     var isHeld = false
+    /// Beyond it what is in hand may be another worker's: nothing is sent until the leases are extended.
+    private var leasesEnd: ContinuousClock.Instant?
     private(set) var isStopping = false
     /// No claim is on its way any more.
     private var isIntakeClosed = false
@@ -174,6 +176,11 @@ actor JobBoard {
 
     var heldIDs: [Int64] { window.jobIDs }
 
+    func leasesHold(until end: ContinuousClock.Instant) {
+        leasesEnd = end
+        wakeSenders()
+    }
+
     /// Forgets rows that are ours no more; those whose request is out are found by the fence.
     func lost(_ ids: Set<Int64>) -> [(EngagementID, [Job])] {
         defer {
@@ -241,6 +248,7 @@ actor JobBoard {
 
     private var mayTake: Bool {
         guard !isHeld, outbox.count + beingWritten + inFlight < maxUnwritten, !window.isEmpty else { return false }
+        if let leasesEnd, leasesEnd <= .now { return false }
         switch pace.next(inFlight: inFlight, .now) {
         case .nothing: return true
         case .time(let time): wakeSenders(at: time)

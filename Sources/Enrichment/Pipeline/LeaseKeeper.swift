@@ -8,6 +8,7 @@ struct LeaseKeeper: Sendable {
     private static let certainty: Duration = .milliseconds(600)
     /// After an outage of ours others are still reconnecting, too.
     private static let grace: Duration = .seconds(5)
+    private static let retryInterval: Duration = .seconds(1)
 
     let board: JobBoard
     let queue: JobQueue
@@ -19,16 +20,27 @@ struct LeaseKeeper: Sendable {
     let mediaLife: Duration
     let log: Log
 
-    /// Extends every third of the lease, so that two failures in a row do not lose it.
+    /// Extends every third of the lease, so that two failures in a row do not lose it. When they are over nothing is sent until
+    /// it is known again which jobs are ours.
     func extendLeases() async {
+        await board.leasesHold(until: .now + lease)
         while !Task.isCancelled {
             await pause(lease / 3)
-            let held = await board.heldIDs
-            guard !held.isEmpty else { continue }
-            await keep { () throws(PostgresError) in
-                let gone = try await queue.extend(held, lease: lease, on: database.keep)
-                for (_, jobs) in await board.lost(gone) { report.lost(jobs) }
-            }
+            while !Task.isCancelled, await !extended() { await pause(min(lease / 3, Self.retryInterval)) }
+        }
+    }
+
+    private func extended() async -> Bool {
+        let now = ContinuousClock.now
+        let held = await board.heldIDs
+        guard !held.isEmpty else {
+            await board.leasesHold(until: now + lease)
+            return true
+        }
+        return await keep { () throws(PostgresError) in
+            let gone = try await queue.extend(held, lease: lease, on: database.keep)
+            for (_, jobs) in await board.lost(gone) { report.lost(jobs) }
+            await board.leasesHold(until: now + lease)
         }
     }
 
@@ -81,13 +93,17 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    private func keep(_ work: () async throws(PostgresError) -> Void) async {
+    /// False if it did not work.
+    @discardableResult
+    private func keep(_ work: () async throws(PostgresError) -> Void) async -> Bool {
         do throws(PostgresError) {
             try await work()
             database.health.restored(role: "keep")
+            return true
         } catch {
-            if case .cancelled = error { return }
+            if case .cancelled = error { return false }
             database.health.lost(error, role: "keep")
+            return false
         }
     }
 
