@@ -269,7 +269,7 @@ package final class Worker: Sendable {
     private func claimer(_ clock: DatabaseClock, once: Bool) -> Claimer {
         Claimer(
             board: board, queue: queue, registry: registry, clock: clock, bell: bell, database: database,
-            lease: configuration.lease, pollInterval: configuration.pollInterval, once: once
+            report: report, lease: configuration.lease, pollInterval: configuration.pollInterval, once: once
         )
     }
 

@@ -16,7 +16,8 @@ package struct ConnectionConfiguration: Sendable {
     package var connectTimeout: Duration = .seconds(10)
     /// The server gives up a statement after this; we wait 5 s longer, then throw the connection away.
     package var statementTimeout: Duration = .seconds(55)
-    package var lockTimeout: Duration = .seconds(10)
+    /// A row that a person holds is found by halving a batch of 100, seven times this: less than the shortest usual lease.
+    package var lockTimeout: Duration = .seconds(3)
     /// Only ever false for claims, which a crash may lose without harm.
     package var synchronousCommit = true
 

@@ -46,6 +46,12 @@ enum Setup {
         FileManager.default.contents(atPath: path).map { Secret(String(decoding: $0, as: UTF8.self)) }
     }
 
+    static func isTokenExposed(_ settings: Settings) -> Bool {
+        guard case .file(let path) = settings.tokenSource else { return false }
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IROTH != 0
+    }
+
     static func worker(_ settings: Settings) throws -> Worker.Configuration {
         let client = Client.Configuration(
             baseURL: try BaseURL(settings.baseURL, allowInsecure: settings.allowInsecureBaseURL),

@@ -11,7 +11,7 @@ struct BoardPauseTests {
     @Test func aPauseInsteadOfTurnsIsNotTheEnd() async throws {
         let board = JobBoard(concurrency: 2)
         _ = await board.rateLimited(sent: .now, after: .zero)
-        await board.admit([Job(id: 1, claims: 1, engagementID: "ngmt_1")])
+        _ = await board.admit([Job(id: 1, claims: 1, engagementID: "ngmt_1")])
         let sent = Mutex(false)
         let sender = Task {
             _ = await board.takeNext()

@@ -170,6 +170,46 @@ struct ClaimTests {
         }
     }
 
+    /// Of a session that was opened a moment ago: after an outage all leases may be over, and nobody died.
+    @Test func aLeaseThatRanOutIsALossToWhoWasThereMeanwhile() async throws {
+        try await withQueue { database, hands in
+            let over = ["leased_by": "99", "claims": "1", "available_at": "now() - interval '1 second'"]
+            let early = try await database.insert("ngmt_a", over)
+            #expect(try await hands[0].claim().jobs.map(\.losses) == [0])
+            try await database.wait(for: Self.isOldEnough, toBe: "true")
+            let once = try await database.insert("ngmt_b", over)
+            let twice = try await database.insert("ngmt_c", over.merging(["losses": "1"]) { $1 })
+            let convict = try await database.insert("ngmt_d", over.merging(["losses": "4"]) { $1 })
+            let claimed = try await hands[0].claim().jobs
+            #expect(claimed.map(\.id) == [once] && claimed.map(\.losses) == [1])
+            #expect(try await database.job(early, "losses") == "0")
+            #expect(try await database.job(twice, "losses || ' ' || (leased_by IS NULL)") == "2 true", "it runs alone")
+            for (id, losses) in [(twice, 2), (convict, 5)] {
+                let suspect = try await hands[0].queue.claimSuspect(lease: .seconds(60), on: hands[0].session)
+                #expect(suspect?.jobs.map(\.id) == [id] && suspect?.jobs.map(\.losses) == [losses])
+            }
+        }
+    }
+
+    private static let isOldEnough = """
+        SELECT (max(clock_timestamp() - backend_start) > interval '5 s')::text FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE '%claim'
+        """
+
+    /// Who looks for it would otherwise empty its hands for nothing, again and again.
+    @Test func aSuspectThatAPersonHasLockedIsNotSeen() async throws {
+        try await withQueue { database, hands in
+            try await database.insert("ngmt_a", ["losses": "2"])
+            #expect(try await hands[0].hasSuspects)
+            let person = try await database.connect()
+            try await person.run(script: "BEGIN; SELECT FROM enrichment_queue FOR UPDATE", name: "lock")
+            #expect(try await !hands[0].hasSuspects)
+            try await person.run(script: "COMMIT", name: "unlock")
+            #expect(try await hands[0].hasSuspects)
+            await person.close()
+        }
+    }
+
     @Test func everythingThatPeopleMayInsertIsClaimable() async throws {
         try await withQueue { database, hands in
             try await database.run(

@@ -24,6 +24,10 @@ final class QueueHand: Sendable {
 
     func claimedIDs(_ wanted: Int = 100) async throws -> [Int64] { try await claim(wanted).jobs.map(\.id) }
 
+    var hasSuspects: Bool {
+        get async throws { try await queue.hasSuspects(on: session) }
+    }
+
     @discardableResult
     func settle(_ ends: [JobEnd], error: String? = nil, observedAt: String? = nil) async throws -> JobQueue.Settled {
         let settlements = ends.map { end in

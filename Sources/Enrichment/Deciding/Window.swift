@@ -39,19 +39,22 @@ struct Window {
 
     var unsentCount: Int { unsent.values.reduce(0, +) }
 
-    /// The queue rows in hand, whatever their state.
-    var jobIDs: [Int64] { entries.values.flatMap { ($0.jobs + $0.later).map(\.id) } }
+    /// What is in hand, whatever its state.
+    var jobs: [Job] { entries.values.flatMap { $0.jobs + $0.later } }
 
-    mutating func admit(_ job: Job, of engagement: EngagementID) {
-        jobCount += 1
+    /// Returns the claim of the same row that still waits here, if its lease ran out and it was claimed again.
+    mutating func admit(_ job: Job, of engagement: EngagementID) -> Job? {
         guard var entry = entries[engagement] else {
+            jobCount += 1
             entries[engagement] = Entry(jobs: [job], lane: job.lane)
-            return lineUp(engagement, job.lane)
+            lineUp(engagement, job.lane)
+            return nil
         }
+        let earlier: Job?
         if entry.isInHand {
-            entry.later.append(job)
+            earlier = Self.add(job, to: &entry.later)
         } else {
-            entry.jobs.append(job)
+            earlier = Self.add(job, to: &entry.jobs)
             if job.lane > entry.lane {
                 unsent[entry.lane]! -= 1
                 entry.lane = job.lane
@@ -59,6 +62,16 @@ struct Window {
             }
         }
         entries[engagement] = entry
+        if earlier == nil { jobCount += 1 }
+        return earlier
+    }
+
+    private static func add(_ job: Job, to jobs: inout [Job]) -> Job? {
+        // The first claim of a row cannot have an earlier one.
+        let index = job.claims > 1 ? jobs.firstIndex { $0.id == job.id } : nil
+        let earlier = index.map { jobs.remove(at: $0) }
+        jobs.append(job)
+        return earlier
     }
 
     /// The next request to send: the highest lane first, in order of arrival.
@@ -87,8 +100,10 @@ struct Window {
     }
 
     /// Forgets rows whose lease is lost and which no request is out for; returns them.
-    mutating func drop(_ lost: Set<Int64>) -> [(EngagementID, [Job])] {
-        removeWaiting { lost.contains($0.id) }
+    ///
+    /// - Parameter lost: the ids of rows, each with the number of the claim that is lost.
+    mutating func drop(_ lost: [Int64: Int64]) -> [(EngagementID, [Job])] {
+        removeWaiting { lost[$0.id] == $0.claims }
     }
 
     /// Forgets every row that no request is out for, to be given back; returns them.

@@ -18,6 +18,8 @@ package enum LogEvent: String, CaseIterable, Sendable {
     case scopeGranted = "scope.granted"
     case credentialInvalid = "credential.invalid"
     case credentialRestored = "credential.restored"
+    /// Other users of the machine may read the token's file.
+    case credentialExposed = "credential.exposed"
     case rateLimited = "rate.limited"
     case rateRestored = "rate.restored"
     case apiLost = "api.lost"

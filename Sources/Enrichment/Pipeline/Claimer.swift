@@ -20,6 +20,7 @@ struct Claimer: Sendable {
     let clock: DatabaseClock
     let bell: Bell
     let database: Database
+    let report: Reporter
     let lease: Duration
     let pollInterval: Duration
     /// Ends the claiming once nothing is due and nothing is in hand.
@@ -34,17 +35,21 @@ struct Claimer: Sendable {
                 suspects.ran(.now)
                 lastWork = .now
             }
+            let hadFloors = floors.areAny
             guard let claimed = await claim(room, &floors) else { continue }
             if claimed > 0 {
                 lastWork = .now
-            } else if suspects.nothingElseIsDue(.now) {
+            } else if hadFloors {
+                // Behind them there may be what was given back.
                 continue
-            } else if once, await board.isEmpty {
-                return await board.stop()
             } else if room.values.contains(0) {
                 // A lane is full, so there may well be work: no bell tells when it has room.
                 _ = await bell.wait(for: Self.fullLane)
                 lastWork = .now
+            } else if suspects.nothingElseIsDue(.now) {
+                continue
+            } else if once, await board.isEmpty, await hasSuspects == false {
+                return await board.stop()
             } else if once || ContinuousClock.now - lastWork < Self.restlessness {
                 _ = await bell.wait(for: Self.glance)
             } else {
@@ -62,7 +67,7 @@ struct Claimer: Sendable {
             database.health.restored(role: "claim")
             if let reading = claimed.clock { await clock.note(reading, at: sent) }
             floors.note(claimed.floors)
-            await board.admit(claimed.jobs)
+            await admit(claimed.jobs)
             return claimed.jobs.count
         } catch {
             if case .cancelled = error { return nil }
@@ -74,7 +79,7 @@ struct Claimer: Sendable {
 
     /// Runs jobs alone that died with workers before, one by one, while nothing else is in hand, for a turn. False if it got none.
     private func runSuspects() async -> Bool {
-        guard await hasSuspects else { return false }
+        guard await hasSuspects == true else { return false }
         await board.emptied()
         let end = ContinuousClock.now + SuspectTurns.turn
         var ranAny = false
@@ -82,15 +87,20 @@ struct Claimer: Sendable {
             let sent = ContinuousClock.now
             guard let claimed = try? await queue.claimSuspect(lease: lease, on: database.claim) else { break }
             if let reading = claimed.clock { await clock.note(reading, at: sent) }
-            await board.admit(claimed.jobs)
+            await admit(claimed.jobs)
             await board.emptied()
             ranAny = true
         }
         return ranAny
     }
 
-    private var hasSuspects: Bool {
-        get async { (try? await queue.hasSuspects(on: database.claim)) ?? false }
+    /// Nil when the database does not say.
+    private var hasSuspects: Bool? {
+        get async { try? await queue.hasSuspects(on: database.claim) }
+    }
+
+    private func admit(_ jobs: [Job]) async {
+        for earlier in await board.admit(jobs) { report.lost([earlier]) }
     }
 
     /// Says that we sleep, if we hear the bell, looks again, then sleeps until a bell, the next job's time or the poll, and looks.
@@ -106,7 +116,7 @@ struct Claimer: Sendable {
             }
             guard let claimed = await claim(room, &floors) else { return }
             if claimed > 0 { break }
-            if await hasSuspects { break }
+            if await hasSuspects == true { break }
             if await bell.wait(for: await nextSleep(looks)) {
                 // Anybody may ring, and we are still here: bells that bring nothing are answered ten times a second at most.
                 let early = Self.bellInterval - (ContinuousClock.now - lastBell)
@@ -152,6 +162,8 @@ private struct Floors {
         }
         return floors
     }
+
+    var areAny: Bool { !floors.isEmpty }
 
     mutating func note(_ full: [Lane: JobQueue.Floor]) { floors = full }
 }

@@ -19,7 +19,7 @@ actor JobBoard {
     private var alarm: (time: ContinuousClock.Instant, task: Task<Void, Never>)?
     /// Nothing is claimed or sent: the credential is refused.
     var isHeld = false
-    /// Beyond it what is in hand may be another worker's: nothing is sent until the leases are extended.
+    /// Beyond it what is in hand may be another worker's: nothing is taken up or claimed until the leases are extended.
     private var leasesEnd: ContinuousClock.Instant?
     private(set) var isStopping = false
     /// No claim is on its way any more.
@@ -51,22 +51,25 @@ actor JobBoard {
                 uniqueKeysWithValues: Lane.inOrder.map { ($0, max(0, min(100, target - window.unsentCount($0)))) }
             )
             let enough = min(target, 100) / 4
-            if !isHeld, window.jobCount < Self.maxJobs, room.values.contains(where: { $0 > enough }) { return room }
+            if !isHeld, !areLeasesOver, window.jobCount < Self.maxJobs, room.values.contains(where: { $0 > enough }) { return room }
             await withCheckedContinuation { claimer = $0 }
         }
         return nil
     }
 
-    func admit(_ jobs: [Job]) {
+    /// Returns earlier claims of these rows that were still waiting here: their leases had run out.
+    func admit(_ jobs: [Job]) -> [Job] {
+        var earlier: [Job] = []
         for job in jobs {
             if let text = job.engagementID, let engagement = EngagementID(text), !job.isPoison, !isStopping, !isHeld {
-                window.admit(job, of: engagement)
+                if let lost = window.admit(job, of: engagement) { earlier.append(lost) }
             } else {
                 outbox.append(refusal(job))
             }
         }
         wakeSenders()
         wakeWriters()
+        return earlier
     }
 
     /// Whether what is claimed is taken on.
@@ -174,20 +177,26 @@ actor JobBoard {
 
     // MARK: Leases and the end
 
-    var heldIDs: [Int64] { window.jobIDs }
+    /// The rows in hand, each with the number of its claim.
+    var held: [Int64: Int64] {
+        Dictionary(window.jobs.map { ($0.id, $0.claims) }, uniquingKeysWith: max)
+    }
 
     func leasesHold(until end: ContinuousClock.Instant) {
         leasesEnd = end
         wakeSenders()
+        wakeClaimer()
     }
 
+    private var areLeasesOver: Bool { leasesEnd.map { $0 <= .now } ?? false }
+
     /// Forgets rows that are ours no more; those whose request is out are found by the fence.
-    func lost(_ ids: Set<Int64>) -> [(EngagementID, [Job])] {
+    func lost(_ claims: [Int64: Int64]) -> [(EngagementID, [Job])] {
         defer {
             wakeClaimer()
             wakeFinisher()
         }
-        return window.drop(ids)
+        return window.drop(claims)
     }
 
     /// Nothing new is claimed or sent; what no request is out for goes back at once.
@@ -247,8 +256,9 @@ actor JobBoard {
     }
 
     private var mayTake: Bool {
-        guard !isHeld, outbox.count + beingWritten + inFlight < maxUnwritten, !window.isEmpty else { return false }
-        if let leasesEnd, leasesEnd <= .now { return false }
+        guard !isHeld, !areLeasesOver, outbox.count + beingWritten + inFlight < maxUnwritten, !window.isEmpty else {
+            return false
+        }
         switch pace.next(inFlight: inFlight, .now) {
         case .nothing: return true
         case .time(let time): wakeSenders(at: time)

@@ -32,14 +32,14 @@ struct LeaseKeeper: Sendable {
 
     private func extended() async -> Bool {
         let now = ContinuousClock.now
-        let held = await board.heldIDs
+        let held = await board.held
         guard !held.isEmpty else {
             await board.leasesHold(until: now + lease)
             return true
         }
         return await keep { () throws(PostgresError) in
-            let gone = try await queue.extend(held, lease: lease, on: database.keep)
-            for (_, jobs) in await board.lost(gone) { report.lost(jobs) }
+            let gone = try await queue.extend(Array(held.keys), lease: lease, on: database.keep)
+            for (_, jobs) in await board.lost(held.filter { gone.contains($0.key) }) { report.lost(jobs) }
             await board.leasesHold(until: now + lease)
         }
     }

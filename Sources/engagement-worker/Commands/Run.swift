@@ -34,6 +34,11 @@ struct Run: AsyncParsableCommand {
                 .configuration: .strings(settings.summary),
             ]
         )
+        if Setup.isTokenExposed(settings) {
+            output.log(
+                .warning, .credentialExposed, "other users of this machine may read the token's file",
+                [.hint: "chmod o-rwx the file that ASKELEPHANT_TOKEN_FILE names"])
+        }
         let lifecycle = Lifecycle(worker, output)
         let listening = Task { for await signal in signals { lifecycle.handle(signal) } }
         defer { listening.cancel() }
