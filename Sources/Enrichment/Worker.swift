@@ -171,7 +171,7 @@ package final class Worker: Sendable {
             let sent = ContinuousClock.now
             let held = try await queue.insertHeld(engagement, lease: configuration.lease, on: database.keep)
             await clock.note(held.clock, at: sent)
-            await board.admit([held.job])
+            _ = await board.admit([held.job])
         }
         await board.closeIntake()
         let upkeep = Task { [governor] in

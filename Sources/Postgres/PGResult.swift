@@ -17,7 +17,7 @@ struct PGResult: ~Copyable {
         }
         guard let code = field("C") else { return .lost(statement: statement, sqlState: nil) }
         let state = SQLState(code)
-        if state.endsSession { return .lost(statement: statement, sqlState: state) }
+        if isFatal || state.endsSession { return .lost(statement: statement, sqlState: state) }
         return .server(
             PostgresError.ServerError(
                 sqlState: state,
@@ -27,6 +27,8 @@ struct PGResult: ~Copyable {
             )
         )
     }
+
+    private var isFatal: Bool { ["FATAL", "PANIC"].contains(field("V")) }
 
     func rows() -> [Row] {
         let width = PQnfields(result)

@@ -21,8 +21,9 @@ package struct SQLState: Sendable, Hashable {
     /// A deadlock or a serialization failure: the same transaction may simply run again.
     package var isRetriedAtOnce: Bool { code == "40P01" || code == "40001" }
 
-    /// The server ended the session or is not taking any: admin shutdown, crash, starting up.
-    var endsSession: Bool { isClass("57P") || isClass("08") }
+    /// The server ended the session or is not taking any: admin shutdown, crash, starting up. Class 08 in a statement is another
+    /// connection's: that of a trigger to a foreign server, for example.
+    var endsSession: Bool { isClass("57P") }
 
     /// The database as a whole cannot write now: full disk, out of memory or connections, read-only, a missing right, a
     /// lock on a whole table. Not the fault of any row.

@@ -51,6 +51,24 @@ import Testing
         }
     }
 
+    /// All failed, and wait for the one request that asks whether the API is there at all.
+    @Test func termWhileItIsAskedWhetherTheAPIIsThereGivesAllBack() async throws {
+        try await Stage.run { stage in
+            let worker = try await stage.worker(["--drain-timeout", "2s", "--request-timeout", "3s"])
+            try await stage.insert([stage.world.id(100)])
+            try await worker.waitFor("job.done")
+            stage.world.setLatency(.seconds(60))
+            try await stage.insert(stage.ids(0..<3))
+            try await stage.world.waitForRequests(total: 1 + 3 + 1)
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus(within: .seconds(4)) == 0)
+            try await Self.expectNothingHeld(stage)
+            let back = "SELECT count(*) FROM enrichment_queue WHERE attempts = 0 AND losses = 0"
+            #expect(try await stage.database.count(back) == 3)
+            #expect(worker.records(of: "api.lost").isEmpty, "it was not answered")
+        }
+    }
+
     @Test func secondTermEndsAtOnce() async throws {
         try await Stage.run { stage in
             let ids = stage.ids(0..<5)

@@ -8,7 +8,7 @@ import Testing
     @Test func whatIsNoIDIsADeadLetterAndIsNeverSent() async throws {
         let hostile = [
             "ngmt_../../v2/users?x=", "ngmt_", "ngmt_a-b", "NGMT_abc", " ngmt_abc", "ngmt_abc ", "ngmt_abc\n", "",
-            "ngmt_" + String(repeating: "a", count: 65), "ngmt_é", "x", "ngmt_a/b", "'; DROP TABLE engagements; --",
+            "ngmt_" + String(repeating: "a", count: 65), "ngmt_é", "x", "ngmt_a/b", "jane.doe@example.com", "'; DROP TABLE engagements; --",
         ]
         try await TruthLab.run { lab in
             let neighbours = (0..<99).map { lab.world.id($0) }
@@ -28,6 +28,9 @@ import Testing
             #expect(try await lab.database.value(letters) == "\(hostile.count + 3) invalid_id")
             let kept = "SELECT max(length(engagement_id)) FROM dead_letters WHERE key LIKE 'queue:%'"
             #expect(try await lab.database.count(kept) == 1_000_005)
+            let logged = lab.worker.log.records(of: .jobDone).map { "\($0.fields)" }
+            #expect(logged.count == hostile.count + 3 + 99)
+            #expect(!logged.contains { $0.contains("jane.doe") }, "anything may stand where an id was due")
             for id in ["", "x", "ngmt_abc ", "ngmt_../../v2/users?x="] {
                 #expect(try await lab.database.value("SELECT state FROM enrichment_state('\(id)')") == "dead", "\(id)")
             }
@@ -98,6 +101,12 @@ import Testing
         """
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN IF NEW.id = 'ngmt_Refused' THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON engagements FOR EACH ROW EXECUTE FUNCTION refuse()
+        """,
+        // As a trigger that cannot reach another server of its own.
+        """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF NEW.id = 'ngmt_Refused' THEN RAISE EXCEPTION 'no' USING ERRCODE = '08001'; END IF; RETURN NEW; END $$;
         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON engagements FOR EACH ROW EXECUTE FUNCTION refuse()
         """,
         "ALTER TABLE engagements ADD CONSTRAINT refuse CHECK (id <> 'ngmt_Refused')",

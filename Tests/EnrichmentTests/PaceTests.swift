@@ -104,6 +104,23 @@ struct PaceTests {
         #expect(pace.next(inFlight: 0, at(2)) == .turns(.turns))
     }
 
+    /// The API was slow for a while, or the writers were, and less was sent than was allowed.
+    @Test func unusedTurnsAreNoBurstLater() {
+        let pace = Paced(concurrency: 64, isCapped: true)
+        for second in 0..<60 {
+            for tick in 0..<20 {
+                let start = at(Double(second) + Double(tick) / 20)
+                pace.grant(5, from: start, every: .milliseconds(10), start)
+            }
+        }
+        var sent = 0
+        while pace.next(inFlight: 0, at(60)) == .nothing {
+            pace.sent(at(60))
+            sent += 1
+        }
+        #expect((5...10).contains(sent), "\(sent)")
+    }
+
     @Test func a429TakesTurnsBack() {
         let pace = Paced(concurrency: 64, isCapped: true)
         pace.grant(10, from: at(0), every: .zero)
@@ -199,7 +216,9 @@ private final class Paced {
     }
     func unlimited(_ now: ContinuousClock.Instant) -> Bool { pace.unlimited(now) }
     func lost() { pace.lost() }
-    func grant(_ count: Int, from start: ContinuousClock.Instant, every step: Duration) {
-        pace.grant(count, from: start, every: step)
+    func grant(
+        _ count: Int, from start: ContinuousClock.Instant, every step: Duration, _ now: ContinuousClock.Instant? = nil
+    ) {
+        pace.grant(count, from: start, every: step, now ?? start)
     }
 }

@@ -55,7 +55,7 @@ CREATE OR REPLACE FUNCTION lease(boot bigint, lease_seconds double precision, id
     LANGUAGE sql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
     UPDATE enrichment_queue AS q
     SET available_at = clock_timestamp() + make_interval(secs => lease_seconds), leased_by = boot,
-        claims = coalesce(q.claims, 0) + 1, due_at = coalesce(q.due_at, q.available_at),
+        claims = coalesce(nullif(q.claims, 9223372036854775807), 0) + 1, due_at = coalesce(q.due_at, q.available_at),
         losses = coalesce(q.losses, 0) + CASE WHEN q.leased_by <> boot AND may_judge() THEN 1 ELSE 0 END
     FROM unnest(ids, keys) WITH ORDINALITY AS p(id, key, n)
     WHERE q.id = p.id

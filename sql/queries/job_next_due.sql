@@ -4,6 +4,6 @@ FROM unnest(ARRAY[1, 0, -1]) AS l(lane)
 CROSS JOIN LATERAL (
     SELECT q.available_at FROM enrichment_queue AS q
     WHERE (CASE WHEN q.priority > 0 THEN 1 WHEN q.priority < 0 THEN -1 ELSE 0 END) = l.lane
-      AND q.available_at > clock_timestamp() AND q.available_at < 'infinity'
+      AND q.available_at > now() AND q.available_at < 'infinity'
     ORDER BY q.available_at LIMIT 1
 ) AS n;

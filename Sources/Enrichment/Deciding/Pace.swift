@@ -22,6 +22,7 @@ struct Pace {
     /// The configured limit: then requests leave by turns always.
     let isCapped: Bool
     private static let foresight: Duration = .milliseconds(25)
+    private static let memory: Duration = .milliseconds(50)
     private static let freshness: Duration = .seconds(10)
 
     private(set) var isLimited = false
@@ -118,8 +119,12 @@ struct Pace {
         return true
     }
 
-    /// So many requests may leave, the first one then, the others at even distances.
-    mutating func grant(_ count: Int, from start: ContinuousClock.Instant, every step: Duration) {
+    /// So many requests may leave, the first one then, the others at even distances. Earlier turns that nobody used are lost but
+    /// for 50 ms: no burst after a silence.
+    mutating func grant(
+        _ count: Int, from start: ContinuousClock.Instant, every step: Duration, _ now: ContinuousClock.Instant
+    ) {
+        turns.removeAll { $0.last < now - Self.memory }
         turns.append(Turns(count: count, next: start, step: step))
     }
 

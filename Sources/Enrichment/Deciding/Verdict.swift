@@ -122,10 +122,11 @@ package struct Judge: Sendable {
             return jobs.map { JobEnd($0, .deleted, cause: nil, mark: .deleted) }
         }
         return jobs.map { job in
-            guard job.looks < Self.notFoundLooks.count else {
+            let looks = max(0, job.looks)
+            guard looks < Self.notFoundLooks.count else {
                 return JobEnd(job, .dead, cause: .notFound, mark: .unreadable)
             }
-            let delay = Self.notFoundLooks[job.looks]
+            let delay = Self.notFoundLooks[looks]
             return JobEnd(job, .release, delay: delay, looked: true, cause: .notFound, mark: .unreadable)
         }
     }

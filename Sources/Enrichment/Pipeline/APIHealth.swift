@@ -36,7 +36,7 @@ actor APIHealth {
         } else {
             await board.accepted()
         }
-        guard awaySince != nil else { return }
+        guard let since = awaySince, sent >= since else { return }
         awaySince = nil
         log(.notice, .apiRestored, "the API serves again")
     }
@@ -45,6 +45,8 @@ actor APIHealth {
     func isAlive(afterFailure reply: Reply, _ credential: Credential?) async -> Bool {
         let failed = ContinuousClock.now
         if awaySince == nil, let credential, await askOnce(credential, after: failed) { return true }
+        // What was given up with the worker says nothing.
+        if Task.isCancelled { return false }
         // Something may have been served while the page was asked for.
         if let lastServed, lastServed > failed { return true }
         if awaySince == nil {
@@ -68,7 +70,7 @@ actor APIHealth {
 
     private func askOnce(_ credential: Credential, after time: ContinuousClock.Instant) async -> Bool {
         while let (task, sent) = asking {
-            let isServed = await task.value
+            let isServed = await task.valueOrCancel
             if sent > time { return isServed }
             // An old answer says nothing of now; whoever comes first asks anew.
             if asking?.sent == sent { asking = nil }
@@ -76,7 +78,7 @@ actor APIHealth {
         let sent = ContinuousClock.now
         let task = Task { await self.ask(credential, sent: sent) }
         asking = (task, sent)
-        let isServed = await task.value
+        let isServed = await task.valueOrCancel
         if asking?.sent == sent { asking = nil }
         return isServed
     }
@@ -86,6 +88,15 @@ actor APIHealth {
         let reply = await client.probe(credential, budget: budget)
         await note(reply, sent: sent)
         return reply.isServed
+    }
+}
+
+extension Task where Failure == Never {
+    /// Its value. Whoever waits and is cancelled cancels it, for all who wait: that is when the worker gives up.
+    var valueOrCancel: Success {
+        get async {
+            await withTaskCancellationHandler { await value } onCancel: { cancel() }
+        }
     }
 }
 

@@ -54,7 +54,7 @@ struct Attempt: Sendable {
 
     /// Back to the queue: nothing was sent, for a reason that is not the jobs'.
     func released(_ cause: Cause) -> Fetcher.Brought {
-        let delay: Duration = cause == .database ? .seconds(1) : .zero
+        let delay: Duration = cause == .shutdown ? .zero : .seconds(1)
         return settled(fetch.jobs.map { JobEnd($0, .release, delay: delay, cause: cause) }, error: nil)
     }
 

@@ -101,7 +101,7 @@ actor CredentialKeeper {
     func confirmBase(after time: ContinuousClock.Instant) async -> Base {
         while let running = base {
             let sent = baseSent
-            let result = await running.value
+            let result = await running.valueOrCancel
             if sent > time { return result }
             // An old one says nothing of now; whoever comes first asks anew.
             if baseSent == sent { base = nil }
@@ -110,7 +110,7 @@ actor CredentialKeeper {
         let task = Task { await self.askForPage() }
         base = task
         let sent = baseSent
-        let result = await task.value
+        let result = await task.valueOrCancel
         if baseSent == sent { base = nil }
         return result
     }
@@ -239,6 +239,8 @@ actor CredentialKeeper {
                 .error, .credentialInvalid, "the API does not take the credential: jobs wait, uncharged",
                 [.cause: .string(new.rawValue), .requestID: LogValue(requestID), .hint: .string(new.hint)])
             await board.hold()
+            // The two may reach the board in the other order.
+            if trouble == nil { await board.resume() }
             if stopsOnTrouble { await board.stop() }
         }
         if isNews { await tell() }
@@ -259,6 +261,7 @@ actor CredentialKeeper {
         epoch += 1
         log(.notice, .credentialRestored, "the API takes the credential again")
         await board.resume()
+        if trouble != nil { await board.hold() }
     }
 
     private func judge(_ state: CredentialStore.State) async {

@@ -95,8 +95,8 @@ struct Fetcher: Sendable {
             let base = saysPrivate ? .readable : await credentials.confirmBase(after: attempt.lastSent)
             return attempt.settled(judge.refused(jobs, base: base), error: "HTTP 403")
         case .other(let reply):
-            var isAlive = true
-            if !reply.isServed, !Task.isCancelled {
+            var isAlive = reply.isServed
+            if !isAlive, !Task.isCancelled {
                 isAlive = await health.isAlive(afterFailure: reply, await credentials.usable)
             }
             var generator = SystemRandomNumberGenerator()

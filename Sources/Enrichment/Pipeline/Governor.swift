@@ -3,7 +3,7 @@ import Postgres
 /// Keeps the API's limits together with the other workers of the credential: tells them of a 429, and gets turns for the
 /// board's requests while there is a limit, or trials while the API is away.
 struct Governor: Sendable {
-    /// After Postgres did not give turns: one request a second, so that a row which somebody locks stops nothing.
+    /// After Postgres did not give turns, or a trial: one request a second, so that a row which somebody locks stops nothing.
     private static let patience: Duration = .seconds(1)
 
     let board: JobBoard
@@ -57,11 +57,12 @@ struct Governor: Sendable {
     }
 
     private func takeTrial() async {
-        let wait = (try? await store.takeTrial()) ?? Self.patience
-        if wait > .zero {
+        do throws(PostgresError) {
+            let wait = try await store.takeTrial()
+            guard wait > .zero else { return await board.grant(1, from: .now, every: .zero) }
             try? await Task.sleep(for: wait)
-        } else {
-            await board.grant(1, from: .now, every: .zero)
+        } catch {
+            await board.grant(1, from: .now + Self.patience, every: .zero)
         }
     }
 

@@ -54,6 +54,8 @@ struct LeaseKeeper: Sendable {
                 await keep { () throws(PostgresError) in
                     try await registry.register(holdsLock: !database.health.isPooled, on: database.keep)
                 }
+                // The claimer does not, while nothing may be claimed.
+                await database.claim.check()
                 await pause(.milliseconds(500))
                 continue
             }

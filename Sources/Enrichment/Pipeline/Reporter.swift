@@ -50,7 +50,8 @@ package final class Reporter: Sendable {
             if outcome == .dead { counts.withLock { $0.dead += ends.count } }
             if outcome == .deleted { counts.withLock { $0.done += 1 } }
             write(
-                ends.map(\.job), of: settlement.engagementID?.rawValue ?? ends[0].job.engagementID, outcome,
+                // Nil for what is no id: anything may stand there instead, an address for example.
+                ends.map(\.job), of: settlement.engagementID?.rawValue, outcome,
                 cause: ends[0].cause, isCharged: ends[0].isCharged, settlement.record, writeMilliseconds, missing: []
             )
         }

@@ -61,6 +61,7 @@ package final class DatabaseHealth: Sendable {
 
     /// The server refuses what `role` does. A broken connection needs no word here: its session says so.
     func lost(_ error: PostgresError, role: String) {
+        if role == Self.listenRole { return listenLost(error) }
         if error.isConnectionLoss && !error.isConfiguration { return }
         begin(error, role) { $0.refused.insert(role) }
     }

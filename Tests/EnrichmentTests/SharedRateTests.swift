@@ -1,0 +1,70 @@
+import Postgres
+import SQLText
+import TestKit
+import Testing
+
+@testable import Enrichment
+
+/// What `credentials` says of the rate limit, and whether the database serves, at their edges.
+struct SharedRateTests {
+    private func credential(_ columns: String, _ values: String) -> String {
+        "INSERT INTO credentials (name, \(columns)) VALUES ('default', \(values))"
+    }
+
+    /// A rate that was not measured grows by a quarter a second, until five minutes after the pause.
+    @Test func aLimitThatIsMetOnlyOnceSlowsNobodyLater() async throws {
+        try await withTestDatabase { database in
+            try await database.run(
+                credential(
+                    "request_rate, _limited_at, paused_until", "50, now() - interval '1 h', now() - interval '1 s'"))
+            for seconds in stride(from: 5, through: 295, by: 10) {
+                try await database.run(
+                    "UPDATE credentials SET paused_until = now() - interval '\(seconds) s', _turn_at = NULL")
+                let turns = try await database.count("SELECT turns FROM take_turns('default', NULL)")
+                #expect((1...5_000).contains(turns), "\(turns) after \(seconds) s")
+            }
+        }
+    }
+
+    /// The server's clock was set back, or another server took over: what lies ahead by then was set by nobody.
+    @Test func timesThatNoWorkerCanHaveSetAreNotWaitedFor() async throws {
+        try await withTestDatabase { database in
+            let hour = "now() + interval '1 hour'"
+            try await database.run(
+                credential(
+                    "request_rate, _limited_at, paused_until, _turn_at, _trial_at",
+                    "50, \(hour), \(hour), \(hour), \(hour)"))
+            let wait = "SELECT (wait_s < 1)::text FROM take_turns('default', 10)"
+            #expect(try await database.value(wait) == "true")
+            #expect(try await database.value("SELECT take_trial('default')") == "0")
+            let pause = "SELECT (pause_end(c, now()) IS NULL)::text FROM credentials AS c"
+            #expect(try await database.value(pause) == "true")
+        }
+    }
+
+    @Test func aPauseThatAPersonSetHoldsHoweverLong() async throws {
+        try await withTestDatabase { database in
+            let session = Session(database.configuration().connection(role: "keep"))
+            for end in ["now() + interval '1 day'", "'infinity'"] {
+                try await database.run("DELETE FROM credentials; " + credential("paused_until", end))
+                let rows = try await session.query(Statements.clockRead, [.text("default")])
+                #expect(try rows.first?.doubleIfPresent("paused_s") == 3_600)
+            }
+            await session.close()
+        }
+    }
+
+    /// The listener's role is refused once, as while its password is changed. It polls, which is no outage.
+    @Test func aListenerThatIsRefusedIsNoOutage() {
+        let log = RecordedLog()
+        let health = DatabaseHealth(log: log.log)
+        let refused = PostgresError.connect(sqlState: SQLState("28P01"))
+        health.restored(role: DatabaseHealth.listenRole)
+        health.lost(refused, role: DatabaseHealth.listenRole)
+        #expect(!health.isLost && health.listen == .lost)
+        health.restored(role: DatabaseHealth.listenRole)
+        #expect(health.listen == .ok)
+        #expect(log.records(of: .dbLost).isEmpty)
+        #expect(log.records(of: .listenLost).count == 1 && log.records(of: .listenRestored).count == 1)
+    }
+}
