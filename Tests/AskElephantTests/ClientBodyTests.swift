@@ -116,6 +116,36 @@ import Testing
         #expect(two.document == nil)
     }
 
+    /// What follows an answer on its connection, be it another whole answer, is nobody's.
+    @Test(arguments: [
+        "Content-Length: 10\r\n\r\n{\"id\":\"a\"}HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"id\":\"b\"}",
+        "Content-Length: 10\r\n\r\n{\"id\":\"a\"}{\"id\":\"b\"}",
+        "Content-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\na\r\n{\"id\":\"a\"}\r\n0\r\n\r\n",
+        "Content-Length: 5\r\n\r\n{\"id\":\"a\"}",
+    ])
+    func aTailIsNotTheNextAnswer(rest: String) async throws {
+        let server = try await RawServer([.send("HTTP/1.1 200 OK\r\n" + rest)])
+        let client = try makeClient(server) { $0.concurrency = 1 }
+        let budget = ByteBudget(total: 1 << 20)
+        for _ in 0..<3 {
+            let reply = await client.getEngagement(
+                Sample.id, expand: [], credential: Sample.credential, budget: budget)
+            if let document = reply.document {
+                #expect(!document.json.contains(UInt8(ascii: "b")))
+                document.reservation?.release()
+            }
+        }
+        #expect(server.connections == 3, "a connection was used again")
+        #expect(budget.reservedBytes == 0)
+        await client.shutdown()
+        try await server.stop()
+    }
+
+    @Test func aHundredThousandHeadersAreNoDocument() async throws {
+        let headers = (0..<100_000).map { "X-\($0): 1" }
+        #expect(try await reply(to: [.answer(200, headers, body: "{}")]).document == nil)
+    }
+
     @Test func answerThatIsNoHTTPIsNamedWithoutItsContent() async throws {
         let reply = try await reply(to: [.send("hunter2 is no protocol\r\n\r\n"), .close])
         guard case .other(let name)? = reply.failure else {

@@ -50,6 +50,34 @@ import Testing
         }
     }
 
+    /// A person looks at one row for long: its job waits, uncharged, and those of its batch do not.
+    @Test func aRowThatAPersonHoldsDelaysItsJobAlone() async throws {
+        try await with { database, simulator in
+            let worker = try await TestWorker(database, simulator)
+            try await database.run(OutageLab.insertion(simulator, 0..<40))
+            try await database.wait(for: Stage.jobs, toBe: "0")
+            let person = try await database.connect()
+            let held = simulator.world.id(17)
+            try await person.run(script: "BEGIN; SELECT FROM engagements WHERE id = '\(held)' FOR UPDATE", name: "hold")
+            for number in 0..<40 { simulator.world.bump(simulator.world.id(number)) }
+            try await database.run(OutageLab.insertion(simulator, 0..<40))
+            try await database.wait(for: Stage.jobs, toBe: "1", within: .seconds(60))
+            try await eventually("its job is given back") {
+                worker.log.done(.released).contains { $0.fields[.engagementID] == .string(held) }
+            }
+            #expect(try await database.value("SELECT attempts FROM enrichment_queue") == "0")
+            #expect(worker.log.records(of: .dbLost).isEmpty)
+            try await person.run(script: "ROLLBACK", name: "release")
+            try await database.run("UPDATE enrichment_queue SET available_at = now() WHERE leased_by IS NULL")
+            try await database.wait(for: Stage.jobs, toBe: "0")
+            #expect(worker.log.done(.retry).isEmpty && worker.log.done(.dead).isEmpty)
+            let title = "SELECT title FROM engagements WHERE id = '\(held)'"
+            #expect(try await database.value(title) == simulator.world.truth(held).title)
+            try await worker.stop()
+            await person.close()
+        }
+    }
+
     /// Two workers, eight writers, few contacts and companies, the same engagements in opposite orders.
     @Test func overlappingWritesDoNotDeadlock() async throws {
         var settings = Stage.small

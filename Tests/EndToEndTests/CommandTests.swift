@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Simulator
 import TestKit
 import Testing
@@ -20,6 +21,21 @@ struct CommandTests {
             #expect(try await stage.database.count(rows + isNamed) == 2)
             #expect(try await stage.database.count(rows + "reason IS NULL AND priority = 0") == 2_501)
             #expect(try await stage.database.count(rows + "engagement_id !~ '^ngmt_[A-Za-z0-9]{1,64}$'") == 0)
+        }
+    }
+
+    @Test func aTokenThatOthersMayReadIsToldOfAtStart() async throws {
+        let file = TestCluster.folder + "/token-\(UUID().uuidString)"
+        try Simulator.demoToken.write(toFile: file, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        try await Stage.run { stage in
+            for (mode, told) in [(0o644, 1), (0o640, 0), (0o600, 0)] {
+                try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
+                let worker = try await stage.worker([], ["ASKELEPHANT_TOKEN": nil, "ASKELEPHANT_TOKEN_FILE": file])
+                #expect(worker.records(of: "credential.exposed").count == told)
+                worker.signal(SIGTERM)
+                #expect(try await worker.exitStatus() == 0)
+            }
         }
     }
 

@@ -14,6 +14,59 @@ import Testing
         }
     }
 
+    /// The first worker's claim is lost in the crash, so the second makes the same one: same row, same number. Only by its
+    /// own name does the row know its holder.
+    @Test func aClaimThatACrashTookBackDoesNotWrite() async throws {
+        try await PrivateCluster.run(options: ["fsync = off", "wal_writer_delay = 10s"]) { cluster in
+            try await Stage.run { stage in
+                try await cluster.run(Audit.install)
+                let (database, tokens) = (["DATABASE_URL": cluster.conninfo], "SELECT max(claims) FROM enrichment_queue")
+                let believer = try stage.start(["run"], database)
+                try await believer.waitFor("worker.ready")
+                try await cluster.run(insertion(stage, [100]))
+                try await eventually("a first job") { try await cluster.count(Stage.jobs) == 0 }
+                // A commit that somebody waits for, a moment after the claim, would keep it: then with other jobs again.
+                var numbers = 0..<10
+                while true {
+                    for id in stage.ids(numbers) { stage.world.hold(id) }
+                    try await cluster.run(insertion(stage, Array(numbers)))
+                    for id in stage.ids(numbers) { try await stage.world.waitForRequest(id) }
+                    believer.freeze()
+                    try await cluster.restart(.immediate)
+                    if try await cluster.count(tokens) == 0 { break }
+                    try #require(numbers.upperBound < 50, "no claim was lost in any crash")
+                    believer.thaw()
+                    for id in stage.ids(numbers) { stage.world.releaseHold(id) }
+                    try await eventually("none is left") { try await cluster.count(Stage.jobs) == 0 }
+                    numbers = numbers.upperBound..<numbers.upperBound + 10
+                }
+                // That something was read with the credential may be lost, too: then the first request would go out alone.
+                try await cluster.run(
+                    "INSERT INTO credentials (name, state) VALUES ('default', 'ok') ON CONFLICT (name) DO UPDATE SET state = 'ok'")
+                let holder = try stage.start(["run"], database)
+                for id in stage.ids(numbers) { try await stage.world.waitForRequest(id, count: 2) }
+                #expect(try await cluster.count(tokens) == 1, "it is the same claim")
+                holder.freeze()
+                let stored = try await cluster.count("SELECT count(*) FROM audit_writes")
+                for id in stage.ids(numbers) { stage.world.releaseHold(id) }
+                believer.thaw()
+                try await eventually("it has lost them") {
+                    believer.records(of: "job.done").count { $0["outcome"] as? String == "lease_lost" } == 10
+                }
+                #expect(try await cluster.count("SELECT count(*) FROM audit_writes") == stored)
+                holder.thaw()
+                try await eventually("they are done") { try await cluster.count(Stage.jobs) == 0 }
+                #expect(try await cluster.count("SELECT count(*) FROM audit_writes") == stored + 10)
+                #expect(try await cluster.value(Audit.faults) == "")
+            }
+        }
+    }
+
+    private func insertion(_ stage: Stage, _ numbers: [Int]) -> String {
+        "INSERT INTO enrichment_queue (engagement_id) VALUES "
+            + numbers.map { "('\(stage.world.id($0))')" }.joined(separator: ",")
+    }
+
     private static let inserts = "SELECT count(*) FROM audit_inserts"
     private static let leases = "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL"
 
