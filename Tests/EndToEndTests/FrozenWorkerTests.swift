@@ -86,7 +86,8 @@ struct FrozenWorkerTests {
             _ = try await stage.worker()
             try await stage.drained()
             #expect(try await stage.database.count("SELECT count(*) FROM engagements") == 6)
-            let twice = "SELECT count(*) FROM (SELECT engagement_id FROM audit_writes GROUP BY 1 HAVING count(*) > 1) AS w"
+            let twice =
+                "SELECT count(*) FROM (SELECT engagement_id FROM audit_writes GROUP BY 1 HAVING count(*) > 1) AS w"
             #expect(try await stage.database.count(twice) == 0)
             #expect(try await stage.database.value(Audit.faults) == "")
             let again = stage.world.totalRequests - 6

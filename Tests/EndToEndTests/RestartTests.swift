@@ -20,7 +20,9 @@ import Testing
         try await PrivateCluster.run(options: ["fsync = off", "wal_writer_delay = 10s"]) { cluster in
             try await Stage.run { stage in
                 try await cluster.run(Audit.install)
-                let (database, tokens) = (["DATABASE_URL": cluster.conninfo], "SELECT max(claims) FROM enrichment_queue")
+                let (database, tokens) = (
+                    ["DATABASE_URL": cluster.conninfo], "SELECT max(claims) FROM enrichment_queue"
+                )
                 let believer = try stage.start(["run"], database)
                 try await believer.waitFor("worker.ready")
                 try await cluster.run(insertion(stage, [100]))
@@ -42,7 +44,8 @@ import Testing
                 }
                 // That something was read with the credential may be lost, too: then the first request would go out alone.
                 try await cluster.run(
-                    "INSERT INTO credentials (name, state) VALUES ('default', 'ok') ON CONFLICT (name) DO UPDATE SET state = 'ok'")
+                    "INSERT INTO credentials (name, state) VALUES ('default', 'ok') ON CONFLICT (name) DO UPDATE SET state = 'ok'"
+                )
                 let holder = try stage.start(["run"], database)
                 for id in stage.ids(numbers) { try await stage.world.waitForRequest(id, count: 2) }
                 #expect(try await cluster.count(tokens) == 1, "it is the same claim")

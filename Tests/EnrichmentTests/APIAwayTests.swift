@@ -1,4 +1,5 @@
 import Enrichment
+import Postgres
 import Simulator
 import TestKit
 import Testing
@@ -45,6 +46,25 @@ import Testing
                 #expect(worker.log.done(.retry).isEmpty && worker.log.done(.dead).isEmpty)
                 try await worker.stop()
             }
+        }
+    }
+
+    /// The row by which workers take turns at trying is locked by a person: it is tried all the same.
+    @Test func anAPIThatIsBackIsFoundThoughAPersonLocksTheRow() async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            let worker = try await lab.worker()
+            lab.world.setFault(.unavailable)
+            try await lab.insert(lab.ids(0..<20))
+            try await eventually("api.lost") { worker.log.records(of: .apiLost).count == 1 }
+            let person = try await lab.database.connect()
+            try await person.run(script: "BEGIN; SELECT FROM credentials FOR UPDATE", name: "lock")
+            lab.world.clearOverrideOfAll()
+            try await eventually("api.restored") { worker.log.records(of: .apiRestored).count == 1 }
+            try await person.run(script: "ROLLBACK", name: "unlock")
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "20")
+            try await worker.stop()
+            await person.close()
         }
     }
 

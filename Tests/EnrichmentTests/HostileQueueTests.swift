@@ -8,7 +8,8 @@ import Testing
     @Test func whatIsNoIDIsADeadLetterAndIsNeverSent() async throws {
         let hostile = [
             "ngmt_../../v2/users?x=", "ngmt_", "ngmt_a-b", "NGMT_abc", " ngmt_abc", "ngmt_abc ", "ngmt_abc\n", "",
-            "ngmt_" + String(repeating: "a", count: 65), "ngmt_é", "x", "ngmt_a/b", "jane.doe@example.com", "'; DROP TABLE engagements; --",
+            "ngmt_" + String(repeating: "a", count: 65), "ngmt_é", "x", "ngmt_a/b", "jane.doe@example.com",
+            "'; DROP TABLE engagements; --",
         ]
         try await TruthLab.run { lab in
             let neighbours = (0..<99).map { lab.world.id($0) }

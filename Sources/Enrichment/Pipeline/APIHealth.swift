@@ -95,7 +95,11 @@ extension Task where Failure == Never {
     /// Its value. Whoever waits and is cancelled cancels it, for all who wait: that is when the worker gives up.
     var valueOrCancel: Success {
         get async {
-            await withTaskCancellationHandler { await value } onCancel: { cancel() }
+            await withTaskCancellationHandler {
+                await value
+            } onCancel: {
+                cancel()
+            }
         }
     }
 }

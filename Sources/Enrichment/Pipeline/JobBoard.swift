@@ -51,7 +51,9 @@ actor JobBoard {
                 uniqueKeysWithValues: Lane.inOrder.map { ($0, max(0, min(100, target - window.unsentCount($0)))) }
             )
             let enough = min(target, 100) / 4
-            if !isHeld, !areLeasesOver, window.jobCount < Self.maxJobs, room.values.contains(where: { $0 > enough }) { return room }
+            if !isHeld, !areLeasesOver, window.jobCount < Self.maxJobs, room.values.contains(where: { $0 > enough }) {
+                return room
+            }
             await withCheckedContinuation { claimer = $0 }
         }
         return nil
