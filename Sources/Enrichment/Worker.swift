@@ -258,7 +258,8 @@ package final class Worker: Sendable {
         await withTaskGroup(of: Void.self) { group in
             for (number, session) in database.writers.enumerated() {
                 let writer = Writer(
-                    number: number + 1, session: session, board: board, queue: queue, store: store,
+                    number: number + 1, numbers: WriteNumbers(writer: number + 1), session: session, board: board,
+                    queue: queue, store: store,
                     judge: judge, scopes: scopes, database: database, report: report
                 )
                 group.addTask { await writer.run() }

@@ -19,8 +19,7 @@ package struct Migration: Sendable {
         Migration(12, "writes", PackageResources.m0012_writes_sql),
         Migration(13, "lists", PackageResources.m0013_lists_sql),
         Migration(14, "poolers", PackageResources.m0014_poolers_sql),
-        Migration(15, "suspects", PackageResources.m0015_suspects_sql),
-        Migration(16, "turns", PackageResources.m0016_turns_sql),
+        Migration(15, "corrections", PackageResources.m0015_corrections_sql),
     ]
 
     /// The schema version that this binary is written for.

@@ -8,6 +8,7 @@ import TestKit
 final class QueueHand: Sendable {
     let queue: JobQueue
     let session: Session
+    private let writes = WriteNumbers(writer: 1)
 
     /// - Parameter isAlive: its session holds the shared lock by which others see that it lives.
     init(_ database: TestDatabase, bootID: Int64 = .random(in: .min ... .max), isAlive: Bool = true) {
@@ -35,7 +36,7 @@ final class QueueHand: Sendable {
                 engagementID: end.job.engagementID.flatMap { EngagementID($0) }, ends: [end], observedAt: observedAt,
                 error: error)
         }
-        return try await queue.settle(settlements, as: WriteNumber(writer: 1), on: session)
+        return try await queue.settle(settlements, as: writes.next(), on: session)
     }
 
     func close() async { await session.close() }

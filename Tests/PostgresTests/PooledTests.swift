@@ -45,7 +45,7 @@ import Testing
         for _ in 0..<2 {
             #expect(
                 try await settings(connection)
-                    == "\"pg_catalog\", pg_temp UTC 55s 10s off on read committed 0 0")
+                    == "\"pg_catalog\", pg_temp UTC 55s 3s off on read committed 0 0")
             #expect(try await connection.run(script: Self.plain, name: "plain").first?.text("text") == before)
         }
         await connection.close()

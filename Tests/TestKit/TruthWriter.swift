@@ -5,6 +5,7 @@ import SQLText
 package struct TruthWriter: Sendable {
     package let connection: Connection
     package let boot: Int64
+    private static let writes = Counter()
 
     package init(_ database: TestDatabase, boot: Int64 = 7) async throws {
         connection = try await database.connect()
@@ -98,7 +99,8 @@ package struct TruthWriter: Sendable {
                 .bigints((1...snapshots.count).map(Int64.init)), .texts(snapshots.map(\.job.engagementID)),
                 .utf8(snapshots.map(\.json)), .texts(nothing), .texts(snapshots.map(\.observedAt)),
                 .texts(snapshots.map { $0.asked.joined(separator: ",") }), .texts(nothing), .texts(nothing),
-                .texts(nothing), .texts(nothing), .texts(wanted), .boolean(force), .bigint(1), .bigint(1),
+                .texts(nothing), .texts(nothing), .texts(wanted), .boolean(force), .bigint(1),
+                .bigint(Int64(Self.writes.next())),
             ]
         )
         return try rows.sorted { try $0.integer("document") < $1.integer("document") }.map { row in
@@ -135,7 +137,8 @@ package struct TruthWriter: Sendable {
                 .bigint(boot), .bigints([job.id]), .bigints([job.claims]),
                 .texts([end == .deleted ? "deleted" : "release"]), .doubles([600]), .texts(["true"]), .texts(["false"]),
                 .texts([engagement]), .texts([end == .deleted ? nil : "not_found"]), .texts(["HTTP 404"]),
-                .texts([nil]), .texts([end.rawValue]), .texts([observed]), .bigint(1), .bigint(1),
+                .texts([nil]), .texts([end.rawValue]), .texts([observed]), .bigint(1),
+                .bigint(Int64(Self.writes.next())),
             ]
         )
         guard let row = rows.first else { return nil }

@@ -36,7 +36,9 @@ actor APIHealth {
         } else {
             await board.accepted()
         }
-        guard let since = awaySince, sent >= since else { return }
+        guard let since = awaySince else { return }
+        // It was found to be away meanwhile, and the two may have reached the board in the other order.
+        guard sent >= since else { return await board.loseAPI() }
         awaySince = nil
         log(.notice, .apiRestored, "the API serves again")
     }

@@ -63,7 +63,8 @@ actor JobBoard {
     func admit(_ jobs: [Job]) -> [Job] {
         var earlier: [Job] = []
         for job in jobs {
-            if let text = job.engagementID, let engagement = EngagementID(text), !job.isPoison, !isStopping, !isHeld {
+            if let text = job.engagementID, let engagement = EngagementID(text), !job.isPoison, isOpen, !isTooMany(job)
+            {
                 if let lost = window.admit(job, of: engagement) { earlier.append(lost) }
             } else {
                 outbox.append(refusal(job))
@@ -73,6 +74,9 @@ actor JobBoard {
         wakeWriters()
         return earlier
     }
+
+    /// It was claimed before the API turned out to be away; one a lane is enough to try it.
+    private func isTooMany(_ job: Job) -> Bool { pace.isAway && window.unsentCount(job.lane) > 0 }
 
     /// Whether what is claimed is taken on.
     var isOpen: Bool { !isHeld && !isStopping }
@@ -247,8 +251,10 @@ actor JobBoard {
                 engagementID: job.engagementID.flatMap(EngagementID.init),
                 ends: [JobEnd(job, .dead, cause: .poison)], error: error, wasInHand: false)
         }
-        let cause: Cause = isHeld ? .credential : .shutdown
-        return Settlement(ends: [JobEnd(job, .release, cause: cause)], wasInHand: false)
+        let cause: Cause = isHeld ? .credential : isStopping ? .shutdown : .api
+        return Settlement(
+            engagementID: job.engagementID.flatMap(EngagementID.init), ends: [JobEnd(job, .release, cause: cause)],
+            wasInHand: false)
     }
 
     func noteSend() {

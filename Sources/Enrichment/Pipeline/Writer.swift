@@ -10,6 +10,7 @@ import SQLText
 struct Writer: Sendable {
     /// Of the connection, from 1.
     let number: Int
+    let numbers: WriteNumbers
     let session: Session
     let board: JobBoard
     let queue: JobQueue
@@ -124,7 +125,7 @@ struct Writer: Sendable {
         var failures = 0
         var unanswered: WriteNumber?
         while !Task.isCancelled {
-            let write = WriteNumber(writer: Int64(number))
+            let write = numbers.next()
             do throws(PostgresError) {
                 if let lost = unanswered, let result = try await find(lost) {
                     database.health.restored(role: role)

@@ -60,7 +60,7 @@ package struct EngagementStore: Sendable {
         _ write: WriteNumber, of ready: [ReadyDocument], on session: Session
     ) async throws(PostgresError) -> [Written]? {
         guard try await write.isCommitted(bootID, on: session) else { return nil }
-        let rows = try await session.query(Statements.writeDocuments, [.bigint(bootID), .bigint(write.writer)])
+        let rows = try await session.query(Statements.writeDocuments, write.parameters(bootID))
         return try Self.written(rows, of: ready)
     }
 

@@ -126,7 +126,7 @@ package struct JobQueue: Sendable {
     func find(_ write: WriteNumber, on session: Session) async throws(PostgresError) -> Settled? {
         guard try await write.isCommitted(bootID, on: session) else { return nil }
         return try Self.settled(
-            try await session.query(Statements.writeSettled, [.bigint(bootID), .bigint(write.writer)]))
+            try await session.query(Statements.writeSettled, write.parameters(bootID)))
     }
 
     private static func settled(_ rows: [Row]) throws(PostgresError) -> Settled {
