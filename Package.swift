@@ -84,6 +84,12 @@ let package = Package(
             path: "Tests/TestKit",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "bench",
+            dependencies: ["AskElephant", "Postgres", "Simulator", "SQLText", "TestKit"],
+            path: "Tests/Bench",
+            swiftSettings: settings
+        ),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestKit"], swiftSettings: settings),
         .testTarget(
             name: "AskElephantTests",

@@ -18,14 +18,15 @@ package actor Connection {
     /// Connects, pins the session's settings and takes the shared lock, all within the connect timeout. Behind a pooler
     /// there is nothing to pin; but a pooler takes connections for a server that is away, so one statement tries it.
     package static func open(_ configuration: ConnectionConfiguration) async throws(PostgresError) -> Connection {
-        let connection = Connection(configuration)
+        let connection = try Connection(configuration)
         try await connection.connect()
         return connection
     }
 
-    private init(_ configuration: ConnectionConfiguration) {
+    private init(_ configuration: ConnectionConfiguration) throws(PostgresError) {
+        guard let thread = ConnectionThread() else { throw .connect(sqlState: nil) }
         self.configuration = configuration
-        thread = ConnectionThread()
+        self.thread = thread
         wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
     }
 

@@ -10,14 +10,18 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
     private var jobs: [UnownedJob] = []
     private var isStopped = false
 
-    init() {
+    /// Nil where the system has no thread left.
+    init?() {
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(condition, nil)
         var thread = pthread_t()
-        let context = Unmanaged.passRetained(self).toOpaque()
+        let itself = Unmanaged.passRetained(self)
         let status = pthread_create(
-            &thread, nil, { Unmanaged<ConnectionThread>.fromOpaque($0!).takeRetainedValue().run() }, context)
-        precondition(status == 0, "no thread for a database connection")
+            &thread, nil, { Unmanaged<ConnectionThread>.fromOpaque($0!).takeRetainedValue().run() }, itself.toOpaque())
+        guard status == 0 else {
+            itself.release()
+            return nil
+        }
         pthread_detach(thread)
     }
 

@@ -1,0 +1,134 @@
+import AskElephant
+import Glibc
+import Postgres
+import SQLText
+import TestKit
+
+/// The product's own statements, fed from memory: what writing costs without an API.
+struct Writing {
+    private struct Job: Sendable {
+        let id: Int64
+        let claims: Int64
+        let document: Documents.One
+    }
+
+    private static let boot: Int64 = 7
+    private static let numbers = Counter()
+    private static let parts = Expand.allCases.map(\.rawValue)
+
+    let ground: Ground
+    let connections: Int
+    /// Documents a transaction.
+    let batch: Int
+
+    init(_ ground: Ground, connections: Int, batch: Int) {
+        (self.ground, self.connections, self.batch) = (ground, connections, batch)
+    }
+
+    /// Queues and claims the jobs, then writes; the seconds that the writing took.
+    func run(_ documents: ArraySlice<Documents.One>) async throws -> Double {
+        try await ground.enqueue(documents.map(\.id))
+        let jobs = try await claim(documents)
+        guard jobs.count == documents.count else {
+            throw BenchError("\(jobs.count) of \(documents.count) jobs claimed")
+        }
+        let batches = stride(from: 0, to: jobs.count, by: batch).map { Array(jobs[$0..<min($0 + batch, jobs.count)]) }
+        var open: [Connection] = []
+        for _ in 0..<connections { open.append(try await ground.connect()) }
+        let count = connections
+        let start = ContinuousClock.now
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (lane, connection) in open.enumerated() {
+                group.addTask {
+                    for number in stride(from: lane, to: batches.count, by: count) {
+                        try await Self.write(batches[number], Int64(lane + 1), connection)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        for connection in open { await connection.close() }
+        return seconds
+    }
+
+    private func claim(_ documents: ArraySlice<Documents.One>) async throws -> [Job] {
+        let byID = Dictionary(uniqueKeysWithValues: documents.map { ($0.id, $0) })
+        let connection = try await ground.connect()
+        var jobs: [Job] = []
+        while true {
+            let rows = try await connection.query(
+                Statements.jobClaim,
+                [
+                    .bigint(Self.boot), .double(600), .bigints([0, 100, 0]),
+                    .texts([String](repeating: "-infinity", count: 3)), .bigints([.min, .min, .min]),
+                ])
+            if rows.isEmpty { break }
+            for row in rows {
+                guard let document = byID[try row.text("engagement_id")] else { throw BenchError("a foreign job") }
+                jobs.append(Job(id: try row.integer("id"), claims: try row.integer("claims"), document: document))
+            }
+        }
+        await connection.close()
+        return jobs
+    }
+
+    private static func write(_ jobs: [Job], _ writer: Int64, _ connection: Connection) async throws {
+        let nothing = [String?](repeating: nil, count: jobs.count)
+        let clock = try await connection.query(clock).first?.text("at") ?? ""
+        let rows = try await connection.query(
+            Statements.engagementIngest,
+            [
+                .bigint(boot), .bigints(jobs.map(\.id)), .bigints(jobs.map(\.claims)),
+                .bigints((1...jobs.count).map(Int64.init)), .texts(jobs.map(\.document.id)),
+                .utf8(jobs.map(\.document.json)), .utf8(jobs.map(\.document.transcript)),
+                .texts([String](repeating: clock, count: jobs.count)),
+                .texts([String](repeating: parts.joined(separator: ","), count: jobs.count)), .texts(nothing),
+                .texts(nothing), .texts(nothing), .texts(nothing), .texts(parts), .boolean(false), .bigint(writer),
+                .bigint(Int64(numbers.next())),
+            ])
+        let outcomes = Set(try rows.map { try $0.text("outcome") })
+        guard rows.count == jobs.count, outcomes.isSubset(of: ["enriched", "partial", "unchanged"]) else {
+            throw BenchError("written as \(outcomes)")
+        }
+    }
+
+    private static let clock = Statement(name: "bench_clock", sql: "SELECT clock_timestamp()::text AS at")
+}
+
+/// Claims and completes, with nothing between: what the queue costs.
+struct Queueing {
+    private static let claim = Statement(
+        name: "bench_claim",
+        sql: """
+            SELECT array_agg(id)::text AS ids, array_agg(claims)::text AS claims, array_agg(n)::text AS items
+            FROM claim($1, 60, '{0,100,0}', '{-infinity,-infinity,-infinity}', '{0,0,0}')
+            """)
+    private static let take = Statement(
+        name: "bench_take",
+        sql: "SELECT FROM take_jobs($1, $2::text::bigint[], $3::text::bigint[], $4::text::bigint[])")
+
+    /// Seconds to empty the queue with that many connections, each with a boot id of its own.
+    static func drain(_ ground: Ground, connections: Int) async throws -> Double {
+        var open: [Connection] = []
+        for _ in 0..<connections { open.append(try await ground.connect()) }
+        let start = ContinuousClock.now
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (number, connection) in open.enumerated() {
+                group.addTask {
+                    let boot = Parameter.bigint(Int64(number + 1))
+                    while let row = try await connection.query(claim, [boot]).first,
+                        let ids = try row.textIfPresent("ids")
+                    {
+                        _ = try await connection.query(
+                            take, [boot, .text(ids), .text(try row.text("claims")), .text(try row.text("items"))])
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        for connection in open { await connection.close() }
+        return seconds
+    }
+}
