@@ -111,7 +111,7 @@ struct FrozenWorkerTests {
             try await stage.waitForLeases(12, of: worker)
             try await stage.world.waitForRequests(total: 6)
             worker.freeze()
-            let over = "SELECT (max(available_at) < now())::text FROM enrichment_queue"
+            let over = "SELECT (max(available_at) < now())::text FROM enrichment_queue WHERE leased_by IS NOT NULL"
             try await stage.database.wait(for: over, toBe: "true")
             worker.thaw()
             for id in ids { stage.world.releaseHold(id) }
