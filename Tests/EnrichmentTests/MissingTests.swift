@@ -11,7 +11,8 @@ struct MissingTests {
 
     /// Waits for that many looks at it, and lets the next one begin.
     private func waitForLook(_ number: Int, _ lab: TruthLab) async throws {
-        let looked = "SELECT concat_ws(' ', looks, attempts, leased_by IS NULL) FROM enrichment_queue WHERE reason = 'test'"
+        let looked =
+            "SELECT concat_ws(' ', looks, attempts, leased_by IS NULL) FROM enrichment_queue WHERE reason = 'test'"
         try await lab.database.wait(for: looked, toBe: "\(number) 0 t")
     }
 
