@@ -110,7 +110,7 @@ struct PaceTests {
         for second in 0..<60 {
             for tick in 0..<20 {
                 let start = at(Double(second) + Double(tick) / 20)
-                pace.grant(5, from: start, every: .milliseconds(10), start)
+                if pace.need(start) == .turns { pace.grant(5, from: start, every: .milliseconds(10)) }
             }
         }
         var sent = 0
@@ -119,6 +119,7 @@ struct PaceTests {
             sent += 1
         }
         #expect((5...10).contains(sent), "\(sent)")
+        #expect(pace.need(at(60)) == .turns)
     }
 
     @Test func a429TakesTurnsBack() {
@@ -216,9 +217,8 @@ private final class Paced {
     }
     func unlimited(_ now: ContinuousClock.Instant) -> Bool { pace.unlimited(now) }
     func lost() { pace.lost() }
-    func grant(
-        _ count: Int, from start: ContinuousClock.Instant, every step: Duration, _ now: ContinuousClock.Instant? = nil
-    ) {
-        pace.grant(count, from: start, every: step, now ?? start)
+    func need(_ now: ContinuousClock.Instant) -> Pace.Need? { pace.need(now) }
+    func grant(_ count: Int, from start: ContinuousClock.Instant, every step: Duration) {
+        pace.grant(count, from: start, every: step)
     }
 }

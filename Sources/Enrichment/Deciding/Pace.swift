@@ -22,7 +22,7 @@ struct Pace {
     /// The configured limit: then requests leave by turns always.
     let isCapped: Bool
     private static let foresight: Duration = .milliseconds(25)
-    private static let memory: Duration = .milliseconds(50)
+    private static let patience: Duration = .milliseconds(50)
     private static let freshness: Duration = .seconds(10)
 
     private(set) var isLimited = false
@@ -67,7 +67,10 @@ struct Pace {
         if isPaused(now) { return nil }
         if isAway { return turns.isEmpty ? .trial : nil }
         guard isLimited || isCapped else { return nil }
-        return turns.last.map { $0.last < now + Self.foresight } ?? true ? .turns : nil
+        guard let first = turns.first, let last = turns.last else { return .turns }
+        // Those that nobody uses must not pile up: all of them would leave at once when somebody can again.
+        if first.next < now - Self.patience { return nil }
+        return last.last < now + Self.foresight ? .turns : nil
     }
 
     mutating func sent(_ now: ContinuousClock.Instant) {
@@ -119,12 +122,8 @@ struct Pace {
         return true
     }
 
-    /// So many requests may leave, the first one then, the others at even distances. Earlier turns that nobody used are lost but
-    /// for 50 ms: no burst after a silence.
-    mutating func grant(
-        _ count: Int, from start: ContinuousClock.Instant, every step: Duration, _ now: ContinuousClock.Instant
-    ) {
-        turns.removeAll { $0.last < now - Self.memory }
+    /// So many requests may leave, the first one then, the others at even distances.
+    mutating func grant(_ count: Int, from start: ContinuousClock.Instant, every step: Duration) {
         turns.append(Turns(count: count, next: start, step: step))
     }
 

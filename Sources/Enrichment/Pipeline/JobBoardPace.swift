@@ -29,7 +29,7 @@ extension JobBoard {
     private var hasWork: Bool { !isHeld && window.unsentCount > 0 }
 
     func grant(_ turns: Int, from start: ContinuousClock.Instant, every step: Duration) {
-        pace.grant(turns, from: start, every: step, .now)
+        pace.grant(turns, from: start, every: step)
         wakeSenders()
     }
 
