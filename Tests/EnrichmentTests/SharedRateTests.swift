@@ -5,7 +5,7 @@ import Testing
 
 @testable import Enrichment
 
-/// What `credentials` says of the rate limit, and whether the database serves, at their edges.
+/// What `credentials` says of the rate limit, at its edges.
 struct SharedRateTests {
     private func credential(_ columns: String, _ values: String) -> String {
         "INSERT INTO credentials (name, \(columns)) VALUES ('default', \(values))"
@@ -68,19 +68,5 @@ struct SharedRateTests {
             }
             await session.close()
         }
-    }
-
-    /// The listener's role is refused once, as while its password is changed. It polls, which is no outage.
-    @Test func aListenerThatIsRefusedIsNoOutage() {
-        let log = RecordedLog()
-        let health = DatabaseHealth(log: log.log)
-        let refused = PostgresError.connect(sqlState: SQLState("28P01"))
-        health.restored(role: DatabaseHealth.listenRole)
-        health.lost(refused, role: DatabaseHealth.listenRole)
-        #expect(!health.isLost && health.listen == .lost)
-        health.restored(role: DatabaseHealth.listenRole)
-        #expect(health.listen == .ok)
-        #expect(log.records(of: .dbLost).isEmpty)
-        #expect(log.records(of: .listenLost).count == 1 && log.records(of: .listenRestored).count == 1)
     }
 }
