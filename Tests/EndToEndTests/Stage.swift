@@ -123,11 +123,11 @@ final class Stage: Sendable {
         }
     }
 
-    func leases(of worker: WorkerProcess) async throws -> Int {
+    func leases(of worker: WorkerProcess, _ condition: String = "true") async throws -> Int {
         try await database.count(
             """
             SELECT count(*) FROM enrichment_queue
-            WHERE leased_by = (SELECT boot_id FROM workers WHERE pid = \(worker.processID))
+            WHERE leased_by = (SELECT boot_id FROM workers WHERE pid = \(worker.processID)) AND \(condition)
             """)
     }
 
