@@ -29,10 +29,12 @@ struct MigrationEnvironmentTests {
     @Test func aLockedTableIsWaitedForInShortTurns() async throws {
         try await withEmptyDatabase { database in
             let script = Migrator.script(schema: "askelephant")
-            let last = try #require(script.range(of: "\nBEGIN;\n-- m\(Migration.latest) "))
-            let head = try await psql(database.conninfo, String(script[..<last.lowerBound]))
+            // It alters tables.
+            let altering = 15
+            let rest = try #require(script.range(of: "\nBEGIN;\n-- m\(altering) "))
+            let head = try await psql(database.conninfo, String(script[..<rest.lowerBound]))
             #expect(head.status == 0, "\(head.errors)")
-            #expect(try await database.migrator().version() == Migration.latest - 1)
+            #expect(try await database.migrator().version() == altering - 1)
 
             let holder = try await database.connect()
             try await holder.run(script: lockEverything, name: "hold")
@@ -44,7 +46,7 @@ struct MigrationEnvironmentTests {
                 return now != nil && now != first
             }
             try await holder.run(script: "COMMIT", name: "let_go")
-            #expect(try await migrating.value == [Migration.latest])
+            #expect(try await migrating.value == Array(altering...Migration.latest))
             await holder.close()
         }
     }
