@@ -28,9 +28,15 @@ package struct TruthComparison: Sendable {
     /// The same by whatever runs SQL.
     package func differences(by run: (String) async throws -> [Row]) async throws -> [String] {
         var found: [String] = []
+        let ours = Set(truth.map(\.id))
         for (expected, sql, isShared) in tables {
             var actual = try TruthTable(like: expected, rows: try await run(sql))
-            if beside == .others || (beside == .history && isShared) { actual = actual.restricted(to: expected.keys) }
+            if beside != .nothing, isShared {
+                actual = actual.restricted { expected.keys.contains($0) }
+            } else if beside == .others {
+                // Whatever there is of ours, also what should not be: a key begins with the engagement's id.
+                actual = actual.restricted { ours.contains(String($0.prefix { $0 != " " })) }
+            }
             found += expected.differences(from: actual)
         }
         return try await found + associations(by: run)
@@ -115,7 +121,7 @@ package struct TruthComparison: Sendable {
             """
         )
         let actual = try TruthTable(like: expected, rows: rows)
-        return expected.differences(from: beside == .nothing ? actual : actual.restricted(to: Set(subjects.keys)))
+        return expected.differences(from: beside == .nothing ? actual : actual.restricted { subjects[$0] != nil })
     }
 }
 

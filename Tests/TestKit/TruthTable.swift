@@ -29,9 +29,9 @@ package struct TruthTable: Sendable {
     }
 
     /// Without the rows of other keys.
-    package func restricted(to keys: Set<String>) -> TruthTable {
+    package func restricted(to isMeant: (String) -> Bool) -> TruthTable {
         var copy = self
-        copy.rows = rows.filter { keys.contains($0.key) }
+        copy.rows = rows.filter { isMeant($0.key) }
         return copy
     }
 
