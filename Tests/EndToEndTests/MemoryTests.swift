@@ -18,7 +18,10 @@ import Testing
         try await Stage.run { stage in
             stage.world.setTranscriptBytes(5_000_000...5_000_000)
             let worker = try await stage.worker()
-            printFigure("memory: idle: \(try worker.megabytes(.now)) MB")
+            try await stage.database.wait(for: "SELECT count(*) FROM workers WHERE idle_until > now()", toBe: "1")
+            let idle = try worker.megabytes(.now)
+            printFigure("memory: idle: \(idle) MB")
+            #expect(idle <= 45)
             try await stage.insert(stage.ids(0..<200))
             try await stage.drained(within: .seconds(240))
             let stored = "SELECT count(*) FROM engagement_transcripts WHERE length(transcript) > 2000000"

@@ -103,27 +103,40 @@ import Testing
         }
     }
 
-    @Test func hangUpReadsTheTokenAgain() async throws {
+    /// `faults.md` 65, with a file, and nobody rings: the job is charged nothing, the worker says it once and lives on.
+    @Test func aTokenFileThatIsMendedIsTriedWithinTwoSeconds() async throws {
         let file = TestCluster.folder + "/token-\(UUID().uuidString)"
         try "sk-apik_wrong.canary".write(toFile: file, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: file) }
         try await Stage.run { stage in
             let worker = try await stage.worker([], ["ASKELEPHANT_TOKEN": nil, "ASKELEPHANT_TOKEN_FILE": file])
-            try await stage.insert([stage.world.id(1)])
-            try await stage.world.waitForRequests(total: 1)
+            try await stage.insert(stage.ids(0..<20))
+            try await worker.waitFor("credential.invalid")
             try await stage.database.wait(
-                for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NULL AND attempts = 0", toBe: "1")
+                for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NULL AND coalesce(attempts, 0) = 0", toBe: "20")
+            let wasted = stage.world.totalRequests
             try Simulator.demoToken.write(toFile: file, atomically: true, encoding: .utf8)
-            worker.signal(SIGHUP)
-            // The file is also read by itself, but only every 30 s.
-            try await eventually(within: .seconds(10), "the job is done") {
-                try await stage.database.run(
-                    "UPDATE enrichment_queue SET available_at = now() WHERE leased_by IS NULL AND available_at > now()")
-                return try await stage.database.count("SELECT count(*) FROM engagements") == 1
-            }
+            try await worker.waitFor("credential.restored", within: .seconds(2))
             try await stage.drained()
-            #expect(worker.isRunning)
+            #expect(worker.records(of: "credential.invalid").count == 1)
+            #expect(wasted <= 3, "what no page can be read with is not asked again and again")
             #expect(!worker.output.contains("canary"))
+        }
+    }
+
+    /// Without a signal it would be tried again after 15 min.
+    @Test func hangUpTriesAgainWhatWasDenied() async throws {
+        try await Stage.run { stage in
+            stage.world.setToken(Simulator.demoToken, scopes: SimScope.all.subtracting(["companies:read"]))
+            let worker = try await stage.worker()
+            try await stage.insert(stage.ids(0..<3))
+            try await worker.waitFor("scope.denied")
+            try await stage.drained()
+            stage.world.grant("companies:read", to: Simulator.demoToken)
+            worker.signal(SIGHUP)
+            try await worker.waitFor("scope.granted")
+            try await stage.database.wait(for: "SELECT count(*) FROM engagement_gaps WHERE part = 'companies'", toBe: "0")
+            #expect(worker.isRunning)
         }
     }
 

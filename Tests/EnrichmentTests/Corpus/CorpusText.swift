@@ -4,7 +4,7 @@ import TestKit
 enum CorpusText {
     static let cases = asIs + cleaned
 
-    /// Each is stored in a title, a transcript and a contact's name, letter by letter.
+    /// Each is stored in a title, a transcript, and a contact's name and e-mail, letter by letter.
     private static let texts = [
         "'; DROP TABLE engagements; --", "$$; DROP SCHEMA askelephant CASCADE; $$",
         "\\\\'; DELETE FROM enrichment_queue; --",
@@ -18,7 +18,7 @@ enum CorpusText {
     ]
 
     private static var asIs: [HostileLab.Case] {
-        texts.flatMap { text -> [HostileLab.Case] in
+        texts.enumerated().flatMap { number, text -> [HostileLab.Case] in
             let json = "\"\(text)\""
             // What Postgres itself makes of the JSON text is what has to be stored.
             let same = "'\(json.replacing("'", with: "''"))'::jsonb #>> '{}'"
@@ -31,9 +31,11 @@ enum CorpusText {
                     "SELECT (transcript = \(same))::text FROM engagement_transcripts WHERE engagement_id = $id", "true"),
                 .init(
                     "the contact \(text)",
-                    ["contacts": "[{\"id\":\"cnt_text\",\"first_name\":\"x\",\"emails\":[{\"email\":\(json)}]}]"],
-                    "SELECT count(*) FROM engagement_contacts WHERE engagement_id = $id AND contact_id = 'cnt_text'",
-                    "1"),
+                    ["contacts": "[{\"id\":\"cnt_\(number)\",\"first_name\":\(json),\"emails\":[{\"email\":\(json)}]}]"],
+                    """
+                    SELECT (c.first_name = \(same) AND c.primary_email = \(same))::text
+                    FROM engagement_contacts AS e JOIN contacts AS c ON c.id = e.contact_id WHERE e.engagement_id = $id
+                    """, "true"),
             ]
         }
     }
