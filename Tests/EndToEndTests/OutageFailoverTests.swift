@@ -46,7 +46,8 @@ import Testing
         try await eventually(within: .seconds(30), "the queue is empty") { try await standby.value(Stage.jobs) == "0" }
         let kept = Int(try await standby.value("SELECT count(*) FROM engagements") ?? "") ?? 0
         print("lost with the primary: \(1_000 - kept) of 1000, synchronous \(isSynchronous)")
-        if isSynchronous { #expect(kept == 1_000) }
+        // They were inserted well before: what is lost of them is the last instants' at most.
+        #expect(kept >= (isSynchronous ? 1_000 : 900))
         #expect(try await standby.value("SELECT count(*) FROM dead_letters") == "0")
         #expect(lab.log.done(.retry).isEmpty)
         #expect(lab.log.records(of: .dbLost).count == 1)

@@ -113,7 +113,8 @@ import Testing
             try await stage.insert(stage.ids(0..<20))
             try await worker.waitFor("credential.invalid")
             try await stage.database.wait(
-                for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NULL AND coalesce(attempts, 0) = 0", toBe: "20")
+                for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NULL AND coalesce(attempts, 0) = 0",
+                toBe: "20")
             let wasted = stage.world.totalRequests
             try Simulator.demoToken.write(toFile: file, atomically: true, encoding: .utf8)
             try await worker.waitFor("credential.restored", within: .seconds(2))
@@ -135,7 +136,8 @@ import Testing
             stage.world.grant("companies:read", to: Simulator.demoToken)
             worker.signal(SIGHUP)
             try await worker.waitFor("scope.granted")
-            try await stage.database.wait(for: "SELECT count(*) FROM engagement_gaps WHERE part = 'companies'", toBe: "0")
+            try await stage.database.wait(
+                for: "SELECT count(*) FROM engagement_gaps WHERE part = 'companies'", toBe: "0")
             #expect(worker.isRunning)
         }
     }

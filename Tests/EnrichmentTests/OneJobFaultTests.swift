@@ -44,7 +44,9 @@ import Testing
             try await eventually("each job has ended") { worker.log.records(of: .jobDone).count == 100 }
             #expect(worker.log.done(.enriched).count == 99)
             #expect(worker.log.done(.leaseLost).count == 1)
-            let left = "SELECT string_agg(engagement_id || ' ' || leased_by || ' ' || coalesce(attempts, 0), ',') FROM enrichment_queue"
+            let left = """
+                SELECT string_agg(engagement_id || ' ' || leased_by || ' ' || attempts, ',') FROM enrichment_queue
+                """
             #expect(try await lab.database.value(left) == "\(ids[42]) 1 0")
             #expect(try await lab.database.count("SELECT count(*) FROM engagements WHERE id = '\(ids[42])'") == 0)
             try await worker.stop()

@@ -361,8 +361,70 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION project IS 'Internal: the mapping from documents to columns and children, shared by ingest and reproject.';
 
--- As in m0006. Each row by its key, whatever the table held when the plan was made: by leased_by it would be all that the worker
--- holds.
+-- A queue that was empty when it was vacuumed last counts as empty, however many rows came since. All indexes that a condition
+-- fits look alike then, and a row was looked for by its id, the last column of this one, by reading all of it.
+
+DROP INDEX enrichment_queue_claim;
+CREATE INDEX enrichment_queue_claim
+    ON enrichment_queue ((CASE WHEN priority > 0 THEN 1 WHEN priority < 0 THEN -1 ELSE 0 END), available_at, (id + 0));
+
+-- As in m0015, in the order of that index.
+CREATE OR REPLACE FUNCTION claim(boot bigint, lease_seconds double precision, wanted bigint[], floor_at text[], floor_id bigint[])
+    RETURNS TABLE (lane integer, n bigint, id bigint, engagement_id text, reason text, claims bigint, attempts integer, losses integer,
+                   looks integer, wait_ms bigint, key_at text, clock text)
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    at timestamptz := clock_timestamp();
+    ids bigint[];
+    keys timestamptz[];
+    suspects bigint[];
+BEGIN
+    IF (SELECT paused FROM control) THEN
+        RETURN;
+    END IF;
+    FOR k IN 1..3 LOOP
+        CONTINUE WHEN wanted[k] <= 0;
+        SELECT array_agg(p.id) FILTER (WHERE NOT p.is_suspect), array_agg(p.available_at) FILTER (WHERE NOT p.is_suspect),
+               array_agg(p.id) FILTER (WHERE p.is_suspect)
+        INTO ids, keys, suspects
+        FROM (SELECT q.id, q.available_at, coalesce(q.losses = 1 AND q.leased_by <> boot AND tells_of_death(boot, q.available_at), false) AS is_suspect
+              FROM enrichment_queue AS q
+              WHERE (CASE WHEN q.priority > 0 THEN 1 WHEN q.priority < 0 THEN -1 ELSE 0 END) = 2 - k
+                AND (q.available_at, q.id + 0) > (floor_at[k]::timestamptz, floor_id[k])
+                AND q.available_at <= at
+                AND (q.losses IS NULL OR q.losses NOT BETWEEN 2 AND 4)
+              ORDER BY q.available_at, q.id + 0
+              LIMIT wanted[k]
+              FOR UPDATE SKIP LOCKED) AS p;
+        IF suspects IS NOT NULL THEN
+            UPDATE enrichment_queue AS q SET losses = 2, leased_by = NULL WHERE q.id = ANY (suspects);
+        END IF;
+        CONTINUE WHEN ids IS NULL;
+        RETURN QUERY SELECT 2 - k, l.* FROM lease(boot, lease_seconds, ids, keys, at) AS l;
+    END LOOP;
+END $$;
+
+-- As in m0015, each row by its key.
+CREATE OR REPLACE FUNCTION lease(boot bigint, lease_seconds double precision, ids bigint[], keys timestamptz[], at timestamptz)
+    RETURNS TABLE (n bigint, id bigint, engagement_id text, reason text, claims bigint, attempts integer, losses integer,
+                   looks integer, wait_ms bigint, key_at text, clock text)
+    LANGUAGE sql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+    UPDATE enrichment_queue AS q
+    SET available_at = clock_timestamp() + make_interval(secs => lease_seconds), leased_by = boot,
+        claims = coalesce(nullif(q.claims, 9223372036854775807), 0) + 1, due_at = coalesce(q.due_at, q.available_at),
+        losses = coalesce(q.losses, 0) + CASE WHEN q.leased_by <> boot AND tells_of_death(boot, q.available_at) THEN 1 ELSE 0 END
+    FROM unnest(ids, keys) WITH ORDINALITY AS p(id, key, n)
+    -- The second condition finds the rows by key whatever the planner takes the queue for; by the first alone it may read all.
+    WHERE q.id = p.id AND q.id = ANY (ids)
+    RETURNING p.n, q.id, left(q.engagement_id, 100), left(q.reason, 100), q.claims, coalesce(q.attempts, 0), q.losses, coalesce(q.looks, 0),
+              -- Both may be infinite, and now() minus that is an error.
+              greatest(0, extract(epoch FROM at - CASE WHEN isfinite(q.due_at) THEN q.due_at WHEN isfinite(q.enqueued_at) THEN q.enqueued_at END) * 1000)::bigint,
+              p.key::text, clock_timestamp()::text
+$$;
+
+-- As in m0006. Each row by its key: a join of the two would be planned for a few rows, and compare all that the worker holds with all
+-- that are to be held.
 CREATE OR REPLACE FUNCTION hold_jobs(boot bigint, job_ids bigint[], job_claims bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET lock_timeout = '1s' AS $$
 DECLARE
@@ -384,11 +446,12 @@ DECLARE
     held bigint[] := hold_jobs(boot, job_ids, job_claims);
 BEGIN
     WITH gone AS (
-        DELETE FROM enrichment_queue AS q WHERE q.id = ANY (held) RETURNING q.id, q.reason, q.looks, q.priority
+        DELETE FROM enrichment_queue AS q WHERE q.id = ANY (held) RETURNING q.id, q.claims, q.reason, q.looks, q.priority
     ), item AS (
         SELECT t.item, max(CASE WHEN g.reason = 'not_ready' AND g.looks > 0 THEN least(g.looks, 1000) ELSE 0 END) AS looks,
                max(coalesce(g.priority, 0)) AS priority
-        FROM gone AS g JOIN unnest(job_ids, job_items) AS t(id, item) ON t.id = g.id GROUP BY t.item
+        FROM gone AS g JOIN unnest(job_ids, job_claims, job_items) AS t(id, claims, item) ON t.id = g.id AND t.claims = g.claims
+        GROUP BY t.item
     )
     SELECT coalesce((SELECT array_agg(g.id) FROM gone AS g), '{}'),
            coalesce(array_agg(i.item), '{}'), array_agg(i.looks), array_agg(i.priority)

@@ -4,7 +4,7 @@ WITH held AS MATERIALIZED (
     SELECT id FROM enrichment_queue WHERE id = ANY ($1::bigint[]) AND leased_by = $2::bigint ORDER BY id FOR UPDATE SKIP LOCKED
 ), extended AS (
     UPDATE enrichment_queue AS q SET available_at = clock_timestamp() + make_interval(secs => $3::double precision)
-    FROM held WHERE q.id = held.id
+    WHERE q.id = ANY (ARRAY(SELECT id FROM held))
 )
 SELECT j.id FROM unnest($1::bigint[]) AS j(id)
-WHERE NOT EXISTS (SELECT FROM enrichment_queue AS q WHERE q.id = j.id AND q.leased_by = $2::bigint);
+WHERE NOT EXISTS (SELECT FROM enrichment_queue AS q WHERE q.id = j.id AND q.id = ANY ($1::bigint[]) AND q.leased_by = $2::bigint);

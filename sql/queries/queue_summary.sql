@@ -7,7 +7,7 @@ FROM (SELECT count(*) AS due,
       CROSS JOIN LATERAL (
           SELECT coalesce(e.due_at, e.available_at) AS at, e.enqueued_at FROM enrichment_queue AS e
           WHERE (CASE WHEN e.priority > 0 THEN 1 WHEN e.priority < 0 THEN -1 ELSE 0 END) = l.lane AND e.available_at <= now()
-          ORDER BY e.available_at, e.id LIMIT 10001) AS q) AS d,
+          ORDER BY e.available_at LIMIT 10001) AS q) AS d,
      (SELECT count(*) AS background_due
       FROM (SELECT FROM enrichment_queue AS e
             WHERE (CASE WHEN e.priority > 0 THEN 1 WHEN e.priority < 0 THEN -1 ELSE 0 END) = -1 AND e.available_at <= now()

@@ -20,6 +20,7 @@ enum CorpusText {
     private static var asIs: [HostileLab.Case] {
         texts.enumerated().flatMap { number, text -> [HostileLab.Case] in
             let json = "\"\(text)\""
+            let contact = "{\"id\":\"cnt_\(number)\",\"first_name\":\(json),\"emails\":[{\"email\":\(json)}]}"
             // What Postgres itself makes of the JSON text is what has to be stored.
             let same = "'\(json.replacing("'", with: "''"))'::jsonb #>> '{}'"
             return [
@@ -31,7 +32,7 @@ enum CorpusText {
                     "SELECT (transcript = \(same))::text FROM engagement_transcripts WHERE engagement_id = $id", "true"),
                 .init(
                     "the contact \(text)",
-                    ["contacts": "[{\"id\":\"cnt_\(number)\",\"first_name\":\(json),\"emails\":[{\"email\":\(json)}]}]"],
+                    ["contacts": "[\(contact)]"],
                     """
                     SELECT (c.first_name = \(same) AND c.primary_email = \(same))::text
                     FROM engagement_contacts AS e JOIN contacts AS c ON c.id = e.contact_id WHERE e.engagement_id = $id
