@@ -1,4 +1,5 @@
 -- A part that an answer leaves out is read as an empty one.
+-- expected: an absent part erased what was there
 DO $mutation$
 DECLARE
     f record;

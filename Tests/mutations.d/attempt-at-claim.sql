@@ -1,4 +1,5 @@
 -- A job is charged when it is claimed, not when it fails.
+-- expected: was charged at its claim
 DO $mutation$
 DECLARE
     f record;

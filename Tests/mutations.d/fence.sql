@@ -1,4 +1,5 @@
 -- The fence is gone: whoever names a job completes it, whoever holds it.
+-- expected: == "lease_lost"
 DO $mutation$
 DECLARE
     f record;

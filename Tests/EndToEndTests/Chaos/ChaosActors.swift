@@ -55,8 +55,8 @@ struct ChaosActor: Sendable {
             try await pause()
             try slot.start()
         case .term:
+            if slot.worker.isRunning { stage.counts.add(.term) }
             slot.worker.signal(SIGTERM)
-            stage.counts.add(.term)
             try await pause()
             try slot.start()
         default:
@@ -124,7 +124,8 @@ struct ChaosActor: Sendable {
                 """)
         default: held = try await HeldSession(connection, "LOCK TABLE enrichment_queue IN ACCESS EXCLUSIVE MODE")
         }
-        stage.counts.add(event.fault)
+        let engagements = try await stage.cluster.count("SELECT count(*) FROM engagements")
+        if event.fault != .rowLock || engagements > 0 { stage.counts.add(event.fault) }
         try? await pause()
         await held.release()
     }
@@ -145,35 +146,48 @@ struct ChaosActor: Sendable {
     // MARK: The API
 
     private func meetAPI() async throws {
-        let world = stage.world
-        let before = world.totalRequests
-        switch event.fault {
+        let (world, fault, before) = (stage.world, event.fault, stage.world.totalRequests)
+        var faulty: Set<String> = []
+        switch fault {
         case .apiError: world.setFault([.internalError, .badGateway, .unavailable][event.choice % 3])
         case .apiPage: world.setFault(.page)
         case .apiRateLimit: world.setRateLimit(perSecond: 5 + event.choice % 20)
         case .apiHang: world.setLatency(.seconds(6))
-        default: ownErrors()
+        default: faulty = try await ownErrors()
+        }
+        /// Requests that met it, not merely came meanwhile.
+        func met() -> Int {
+            world.requests.dropFirst(before).count { request in
+                switch fault {
+                case .apiError: [500, 502, 503].contains(request.status)
+                case .apiRateLimit: request.status == 429
+                case .apiOwnError: request.status == 500 && request.id.map(faulty.contains) == true
+                default: true
+                }
+            }
         }
         try? await pause()
-        try? await eventually(within: Self.patience, "a request") { world.totalRequests > before }
-        switch event.fault {
+        try? await eventually(within: Self.patience, "a request") { met() > 0 }
+        switch fault {
         case .apiError, .apiPage: world.clearOverrideOfAll()
         case .apiRateLimit: world.setRateLimit(perSecond: nil)
         case .apiHang: world.setLatency(.milliseconds(10))
         default: break
         }
-        stage.counts.add(event.fault, world.totalRequests - before)
+        stage.counts.add(fault, met())
     }
 
-    /// Errors of single engagements while all others succeed: those are their jobs' own.
-    private func ownErrors() {
+    /// Errors of single engagements while all others succeed: those are their jobs' own. They are asked for once more.
+    private func ownErrors() async throws -> Set<String> {
         let inserted = stage.book.inserted.keys.sorted()
-        guard !inserted.isEmpty else { return }
-        for step in 0..<5 {
-            let id = stage.world.id(inserted[(event.choice + step * 37) % inserted.count])
+        guard !inserted.isEmpty else { return [] }
+        let numbers = Set((0..<5).map { inserted[(event.choice + $0 * 37) % inserted.count] })
+        for id in numbers.map(stage.world.id) {
             stage.book.noteOwnError(id)
             stage.world.setFault(.internalError, of: id, times: 2)
         }
+        try await stage.insert(numbers.sorted().map { ChaosWorkload.Row(subject: .engagement($0)) })
+        return Set(numbers.map(stage.world.id))
     }
 
     private func meetScope() async throws {
@@ -181,9 +195,10 @@ struct ChaosActor: Sendable {
         let before = stage.world.totalRequests
         stage.world.revoke(scope)
         try? await pause()
-        try? await eventually(within: Self.patience, "a request") { stage.world.totalRequests > before }
+        func refused() -> Int { stage.world.requests.dropFirst(before).count { $0.status == 403 } }
+        try? await eventually(within: Self.patience, "a refusal") { refused() > 0 }
         stage.world.grant(scope)
-        stage.counts.add(.scope)
+        stage.counts.add(.scope, refused())
         // As an operator who knows that it was granted.
         try await stage.persist("UPDATE scope_denials SET next_probe_at = now()")
     }
