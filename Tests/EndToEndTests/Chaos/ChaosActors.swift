@@ -112,6 +112,7 @@ struct ChaosActor: Sendable {
 
     private func hold() async throws {
         let connection = try await stage.cluster.connect(applicationName: "chaos \(event.fault.rawValue)")
+        let engagements = try await stage.cluster.count("SELECT count(*) FROM engagements")
         let held: HeldSession
         switch event.fault {
         case .snapshot: held = try await .snapshot(connection)
@@ -124,7 +125,6 @@ struct ChaosActor: Sendable {
                 """)
         default: held = try await HeldSession(connection, "LOCK TABLE enrichment_queue IN ACCESS EXCLUSIVE MODE")
         }
-        let engagements = try await stage.cluster.count("SELECT count(*) FROM engagements")
         if event.fault != .rowLock || engagements > 0 { stage.counts.add(event.fault) }
         try? await pause()
         await held.release()
