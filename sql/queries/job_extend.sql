@@ -1,5 +1,6 @@
 -- Moves the lease of the jobs $1 of worker $2 to $3 seconds from now, and returns those that are ours no more.
--- Skips rows that are locked: only a writer that is completing them, ours or another's, locks them.
+-- Skips rows that are locked: only a writer that is completing them, ours or another's, locks them. Each row by key, also while
+-- the planner takes the queue for empty (m0016): a join alone would read all of it.
 WITH held AS MATERIALIZED (
     SELECT id FROM enrichment_queue WHERE id = ANY ($1::bigint[]) AND leased_by = $2::bigint ORDER BY id FOR UPDATE SKIP LOCKED
 ), extended AS (
