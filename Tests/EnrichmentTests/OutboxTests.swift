@@ -22,4 +22,16 @@ struct OutboxTests {
         #expect(second == [[1, 2], [3, 1]])
         #expect(outbox.isEmpty)
     }
+
+    /// Nothing waits for ever behind an end that cannot be parted.
+    @Test func oneRowTwiceInOneEndIsTakenAllTheSame() {
+        var outbox = Outbox()
+        let job = Job(id: 1, claims: 1, engagementID: "ngmt_A")
+        let ends = [JobEnd(job, .release, cause: .database), JobEnd(job, .release, cause: .database)]
+        outbox.append(Settlement(ends: ends))
+        outbox.append(end(2, claims: 1))
+        let (first, second) = (outbox.takeBatch(), outbox.takeBatch())
+        #expect([first?.settlements.count, second?.settlements.count] == [1, 1])
+        #expect(outbox.isEmpty)
+    }
 }

@@ -70,11 +70,11 @@ struct Outbox {
         let settling = settlements.prefix(Self.maxSettlements).prefix { settlement in
             settlement.ends.allSatisfy { rows.insert($0.job.id).inserted }
         }
-        let settled = Array(settling)
+        let settled = settlements.isEmpty ? 0 : max(1, settling.count)
         defer {
             documents.removeFirst(taken)
-            settlements.removeFirst(settled.count)
+            settlements.removeFirst(settled)
         }
-        return Batch(documents: Array(documents.prefix(taken)), settlements: settled)
+        return Batch(documents: Array(documents.prefix(taken)), settlements: Array(settlements.prefix(settled)))
     }
 }

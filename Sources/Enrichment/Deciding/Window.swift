@@ -42,7 +42,8 @@ struct Window {
     /// What is in hand, whatever its state.
     var jobs: [Job] { entries.values.flatMap { $0.jobs + $0.later } }
 
-    /// Returns the claim of the same row that still waits here, if its lease ran out and it was claimed again.
+    /// Returns the claim of the same row that still waits here: its lease ran out, or the server lost that claim in a crash,
+    /// and then this one has the same number.
     mutating func admit(_ job: Job, of engagement: EngagementID) -> Job? {
         guard var entry = entries[engagement] else {
             jobCount += 1
@@ -67,9 +68,7 @@ struct Window {
     }
 
     private static func add(_ job: Job, to jobs: inout [Job]) -> Job? {
-        // The first claim of a row cannot have an earlier one.
-        let index = job.claims > 1 ? jobs.firstIndex { $0.id == job.id } : nil
-        let earlier = index.map { jobs.remove(at: $0) }
+        let earlier = jobs.firstIndex { $0.id == job.id }.map { jobs.remove(at: $0) }
         jobs.append(job)
         return earlier
     }
