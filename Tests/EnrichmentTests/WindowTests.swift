@@ -114,8 +114,8 @@ private struct WindowRun {
         guard let group = waiting.indices.randomElement(using: &random) else { return }
         let earlier = waiting[group].jobs.remove(at: .random(in: waiting[group].jobs.indices, using: &random))
         let engagement = waiting[group].engagement
-        let job = Job(
-            id: earlier.id, claims: earlier.claims + .random(in: 0...1, using: &random), engagementID: engagement.rawValue, lane: earlier.lane)
+        let claims = earlier.claims + .random(in: 0...1, using: &random)
+        let job = Job(id: earlier.id, claims: claims, engagementID: engagement.rawValue, lane: earlier.lane)
         waiting[group].jobs.append(job)
         #expect(window.admit(job, of: engagement) == earlier)
     }
