@@ -31,7 +31,7 @@ package struct Document: Sendable {
         self.reservation = reservation
     }
 
-    var byteCount: Int { json.count + (transcript?.count ?? 0) }
+    package var byteCount: Int { json.count + (transcript?.count ?? 0) }
 
     /// Makes a document from the body of a 200; nil when it does not begin like a JSON object.
     package init?(body: [UInt8]) {

@@ -8,6 +8,8 @@ package struct JournalEntry: Sendable, Equatable {
     package let isList: Bool
     /// The known parts asked for.
     package let parts: SimParts
+    /// When it arrived.
+    package let time: ContinuousClock.Instant
     /// `nil` until it was answered.
     package internal(set) var status: Int?
 }
@@ -33,7 +35,7 @@ struct Journal: Sendable {
         total += 1
         var id: String?
         if case .engagement(let named) = resource { id = named }
-        entries.append(JournalEntry(number: total, id: id, isList: resource == .list, parts: parts))
+        entries.append(JournalEntry(number: total, id: id, isList: resource == .list, parts: parts, time: .now))
         if let id { counts[id, default: 0] += 1 }
         return total
     }

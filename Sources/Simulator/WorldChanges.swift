@@ -106,6 +106,13 @@ extension World {
         state.withLock { $0.access.tokens[token] = nil }
     }
 
+    /// The new token has the scopes of the old one, which is as unknown from now on as one that never was.
+    package func replaceToken(_ old: String, with new: String) {
+        state.withLock { state in
+            state.access.tokens[new] = state.access.tokens.removeValue(forKey: old)
+        }
+    }
+
     package func validate(_ token: String) {
         state.withLock { _ = $0.access.invalid.remove(token) }
     }

@@ -54,11 +54,13 @@ import Testing
             stage.world.setLatency(.milliseconds(500))
             try await stage.insert(stage.ids(0..<jobs))
             let workers = [try await stage.worker(), try await stage.worker()]
+            var random = SeededRandom(seed: TruthSeed.draw("backends"))
             var (ended, next) = (0, ContinuousClock.now)
-            try await eventually(within: .seconds(600), "the queue is empty") {
+            try await eventually(within: .seconds(600 + jobs / 100), "the queue is empty") {
                 if ContinuousClock.now >= next {
                     next += .seconds(1)
-                    ended += try await stage.database.run(Backends.terminateOne).count
+                    let choice = Int.random(in: 0..<1_000, using: &random)
+                    ended += try await stage.database.run(Backends.terminateOne(choice)).count
                 }
                 return try await stage.database.count(Stage.jobs) == 0
             }

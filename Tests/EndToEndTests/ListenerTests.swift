@@ -5,14 +5,14 @@ import Testing
 /// A listener that is lost, then one insert: nothing but the listener's return can bring it, since the poll is a minute away.
 @Suite(.serialized) struct ListenerTests {
     private static func rounds(
-        within limit: Duration, _ lose: (Stage, FaultProxy) async throws -> Void
+        within limit: Duration, poll: String = "60s", _ lose: (Stage, FaultProxy) async throws -> Void
     ) async throws -> Durations {
         var taken = Durations()
         try await Stage.run { stage in
             let proxy = try FaultProxy(to: TestCluster.port)
             defer { proxy.stop() }
             let worker = try await stage.worker(
-                ["--poll-interval", "60s"], ["DATABASE_URL": stage.database.conninfo(through: proxy)])
+                ["--poll-interval", poll], ["DATABASE_URL": stage.database.conninfo(through: proxy)])
             for round in 1...size("TEST_ROUNDS", or: 1) {
                 // It has stopped looking for more by then: at first a worker that is idle does so often.
                 let asleep = "SELECT count(*) FROM workers WHERE idle_until < clock_timestamp() + interval '42 s'"
@@ -48,5 +48,13 @@ import Testing
         }
         #expect(taken.median > .seconds(1), "the bell was heard")
         printFigure("listener half-open, then one insert: \(taken)")
+    }
+
+    /// Nobody rings, and the worker does not know yet: the poll finds it.
+    @Test func halfOpenIsNoLaterThanThePoll() async throws {
+        let taken = try await Self.rounds(within: .seconds(4), poll: "2s") { _, proxy in
+            proxy.set(.blackhole, onConnectionsOpenedWith: "engagement-worker listen")
+        }
+        printFigure("listener half-open, a poll of 2 s, then one insert: \(taken)")
     }
 }

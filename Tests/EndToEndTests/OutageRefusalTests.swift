@@ -23,6 +23,27 @@ import Testing
         }
     }
 
+    /// The same with answers in hand that cannot be written: they are written when it takes them, and nothing is asked twice.
+    @Test func whatIsInHandWaitsForAReadOnlyServer() async throws {
+        try await PrivateCluster.run { cluster in
+            try await OutageLab.run(cluster) { lab in
+                let ids = (0..<20).map { lab.simulator.world.id($0) }
+                for id in ids { lab.simulator.world.hold(id) }
+                try await lab.insert(0..<20)
+                for id in ids { try await lab.simulator.world.waitForRequest(id) }
+                try await cluster.run("ALTER SYSTEM SET default_transaction_read_only = on")
+                try await cluster.run("SELECT pg_reload_conf()")
+                for id in ids { lab.simulator.world.releaseHold(id) }
+                try await lab.waitForLoss(["read_only"])
+                #expect(try await cluster.value("SELECT count(*) FROM engagements") == "0")
+                try await cluster.run("ALTER SYSTEM RESET default_transaction_read_only")
+                try await cluster.run("SELECT pg_reload_conf()")
+                try await lab.expectRecovery(engagements: 20)
+                #expect(ids.allSatisfy { lab.simulator.world.requestCount(for: $0) == 1 })
+            }
+        }
+    }
+
     /// With jobs in hand, whose documents must not be tried one by one.
     @Test func aRightThatIsTakenAwayIsWaitedFor() async throws {
         try await PrivateCluster.run { cluster in

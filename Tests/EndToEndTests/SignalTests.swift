@@ -125,6 +125,31 @@ import Testing
         }
     }
 
+    /// `faults.md` 66: there is no file any more, or nothing in it. Both are as good as a token that is refused; a newline of
+    /// any kind at its end belongs to no header.
+    @Test(arguments: [nil, "", "\r\n"])
+    func aTokenFileThatGoesAwayIsWaitedFor(_ text: String?) async throws {
+        let file = TestCluster.folder + "/token-\(UUID().uuidString)"
+        try Simulator.demoToken.write(toFile: file, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        try await Stage.run { stage in
+            let worker = try await stage.worker([], ["ASKELEPHANT_TOKEN": nil, "ASKELEPHANT_TOKEN_FILE": file])
+            try await stage.insert(stage.ids(0..<5))
+            try await stage.drained()
+            if let text { try text.write(toFile: file, atomically: true, encoding: .utf8) } else {
+                try FileManager.default.removeItem(atPath: file)
+            }
+            try await worker.waitFor("credential.invalid")
+            try await stage.insert(stage.ids(5..<20))
+            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue WHERE attempts > 0") == 0)
+            try (Simulator.demoToken + "\r\n").write(toFile: file, atomically: true, encoding: .utf8)
+            try await worker.waitFor("credential.restored", within: .seconds(2))
+            try await stage.drained()
+            #expect(stage.ids(5..<20).allSatisfy { stage.world.requestCount(for: $0) == 1 })
+            #expect(worker.isRunning)
+        }
+    }
+
     /// Without a signal it would be tried again after 15 min.
     @Test func hangUpTriesAgainWhatWasDenied() async throws {
         try await Stage.run { stage in

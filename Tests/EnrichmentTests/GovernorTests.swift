@@ -81,6 +81,58 @@ import Testing
         }
     }
 
+    struct Form: Sendable, CustomTestStringConvertible {
+        let headers: [(String, String)]
+        /// What it asks for, between 1 s and 15 min.
+        let seconds: Double
+        var testDescription: String { headers.map { "\($0.0): \($0.1)" }.joined(separator: ", ") }
+
+        init(_ seconds: Double, _ values: String...) {
+            headers = values.map { ("Retry-After", $0) }
+            self.seconds = seconds
+        }
+
+        /// A date, as far from the answer's own.
+        init(_ seconds: Double, date: String) {
+            headers = [("Date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("Retry-After", date)]
+            self.seconds = seconds
+        }
+    }
+
+    /// Every form of the header, as a worker obeys it: nothing is asked before that time, and the job is not charged.
+    @Test(arguments: [
+        Form(3, "3"), Form(1, "0"), Form(1, "-5"), Form(2, "1.5"), Form(900, "1000000000"), Form(1, "1e9"), Form(1, "soon"),
+        Form(3, "1", "3"), Form(1), Form(2, date: "Sun, 06 Nov 1994 08:49:39 GMT"),
+        Form(1, date: "Sun, 06 Nov 1994 07:00:00 GMT"),
+    ])
+    func whateverRetryAfterSaysIsObeyed(_ form: Form) async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            let worker = try await lab.worker()
+            let id = lab.world.id(0)
+            lab.world.override(id, SimResponse(status: 429, headers: form.headers), times: 1)
+            try await lab.insert([id])
+            try await eventually("the limit is met") { !worker.log.records(of: .rateLimited).isEmpty }
+            let left = "SELECT extract(epoch FROM paused_until - now())::text FROM credentials"
+            try await eventually("all workers are told") { try await lab.database.value(left) != nil }
+            let pause = try #require(Double(try await lab.database.value(left) ?? ""))
+            #expect(pause <= form.seconds * 1.5 + 1, "it waits much longer than it was asked to")
+            if form.seconds > 10 {
+                #expect(pause > form.seconds - 10)
+                // Nobody waits for that here.
+                try await lab.database.wait(for: "SELECT count(*) FROM enrichment_queue WHERE attempts > 0", toBe: "0")
+                _ = try await worker.stop()
+                return
+            }
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "1")
+            let times = lab.world.requests(for: id).map(\.time)
+            try #require(times.count == 2)
+            #expect(times[1] - times[0] >= .seconds(form.seconds), "it asked again after \(times[1] - times[0])")
+            #expect(worker.log.done(.retry).isEmpty)
+            try await worker.stop()
+        }
+    }
+
     /// With a limit of our own the API never has to say anything.
     @Test func aConfiguredLimitIsThatOfAllWorkersTogether() async throws {
         try await ScopeLab.run { lab in

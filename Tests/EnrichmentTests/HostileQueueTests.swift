@@ -1,4 +1,5 @@
 import Enrichment
+import Postgres
 import Simulator
 import TestKit
 import Testing
@@ -136,6 +137,58 @@ import Testing
                 #expect(try await lab.database.value(letter) == "database 3")
             }
             #expect(lab.worker.log.records(of: .dbLost).isEmpty)
+        }
+    }
+
+    /// One of 64 documents in a batch is refused: it is found by halving, not by writing each alone.
+    @Test func whatIsRefusedIsFoundByHalving() async throws {
+        try await TruthLab.run(change: {
+            $0.database.writers = 1
+            $0.maxAttempts = 1
+        }) { lab in
+            let ids = (0..<64).map { lab.world.id($0) }
+            let first = lab.world.id(100)
+            // While the first one waits for somebody's lock, the others gather behind it.
+            try await lab.enrich([first])
+            try await lab.database.run(
+                """
+                CREATE TABLE transactions (tx xid8, n bigint);
+                CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN INSERT INTO transactions SELECT pg_current_xact_id(), count(*) FROM fresh; RETURN NULL; END $$;
+                CREATE TRIGGER note AFTER INSERT ON engagements REFERENCING NEW TABLE AS fresh
+                    FOR EACH STATEMENT EXECUTE FUNCTION note();
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN IF NEW.id = '\(ids[37])' THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$;
+                CREATE TRIGGER refuse BEFORE INSERT ON engagements FOR EACH ROW EXECUTE FUNCTION refuse()
+                """)
+            let person = try await lab.database.connect()
+            try await person.run(script: "BEGIN; SELECT FROM engagements FOR UPDATE", name: "lock")
+            lab.world.bump(first)
+            try await lab.enqueue([first])
+            try await lab.database.wait(
+                for: "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+                toBe: "1")
+            try await lab.enqueue(ids)
+            for id in ids { try await lab.world.waitForRequest(id) }
+            try await eventually("all are answered") {
+                lab.world.requests.count { $0.status == 200 } == 66
+            }
+            let rollbacks = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+            let before = try await lab.database.count(rollbacks)
+            try await person.run(script: "COMMIT", name: "unlock")
+            try await lab.settled()
+            #expect(try await lab.database.value("SELECT cause FROM dead_letters") == "database")
+            #expect(try await lab.database.count("SELECT count(*) FROM engagements") == 64)
+            // Sessions tell their counts now and then, and when they end.
+            try await lab.worker.stop()
+            let committed = try await lab.database.count("SELECT count(DISTINCT tx) FROM transactions WHERE n > 0")
+            #expect(committed >= 6, "nothing was halved")
+            try await eventually("the rollbacks are counted") {
+                try await lab.database.count(rollbacks) - before >= 7
+            }
+            await person.close()
+            let rolledBack = try await lab.database.count(rollbacks) - before
+            #expect(committed + rolledBack <= 2 * 6 + 1, "\(committed) committed, \(rolledBack) rolled back")
         }
     }
 

@@ -47,6 +47,11 @@ struct ProxyGate {
         if let kind = FaultKind(of: fault) { ledger.add(kind) }
     }
 
+    /// Bytes wait for their turn: a drip counts from its second portion on.
+    mutating func noteRest() {
+        if case .drip = fault { note() }
+    }
+
     /// What goes on of bytes for the server.
     mutating func request(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard !endsByReset() else { return [] }
@@ -81,8 +86,10 @@ struct ProxyGate {
 
     private mutating func endsByReset() -> Bool {
         if fault == .rst { end = .reset }
-        if case .cutAfter = fault { return false }
-        note()
+        switch fault {
+        case .cutAfter, .drip: break
+        default: note()
+        }
         return end == .reset
     }
 }

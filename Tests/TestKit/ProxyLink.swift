@@ -72,6 +72,7 @@ final class ProxyLink: Sendable {
             if let bytes = answering.receive() { answering.hand(gate.answer(bytes), after: gate.delay) }
             if !gate.isHolding { asking.send(gate.portion, pause: gate.pause) }
             answering.send(gate.portion, pause: gate.pause)
+            if asking.isSending || answering.isSending { gate.noteRest() }
             switch gate.end {
             case .reset?: return closeBoth(Loopback.closeWithReset)
             case .closed? where !answering.isSending: return closeBoth(Loopback.closeInOrder)

@@ -2,8 +2,9 @@ import AskElephant
 
 /// What memory a worker takes at most, so that an operator knows what limit to set: pure.
 ///
-/// Documents are bounded by the budget; beside them a writer holds its batch twice more, as parameters and in libpq's
-/// buffer, and both of these may have grown to twice what they hold. A document is repaired in a copy of its own.
+/// Documents are bounded by the budget and one more of the largest, for which it may be exceeded. Beside them a writer
+/// holds its batch twice more, as parameters and in libpq's buffer, and one writer a document that is larger than a batch.
+/// A document is taken apart and repaired in a copy of its own.
 package struct Footprint: Sendable {
     /// An idle worker of many connections, and what the allocator keeps (measured).
     private static let baseBytes = 60 << 20
@@ -15,9 +16,10 @@ package struct Footprint: Sendable {
     package var peakMegabytes: Int { (peakBytes + (1 << 20) - 1) >> 20 }
 
     package init(_ configuration: Worker.Configuration) {
-        let batch = max(Outbox.maxBytes, min(configuration.client.maxBodyBytes, configuration.memoryBudget))
-        let copies = 2 * min(batch * configuration.database.writers, configuration.memoryBudget)
+        let largest = configuration.client.maxBodyBytes
+        let batches = Outbox.maxBytes * (configuration.database.writers - 1) + max(Outbox.maxBytes, largest)
+        let documents = configuration.memoryBudget + 2 * largest
         peakBytes =
-            Self.baseBytes + configuration.concurrency * Self.requestBytes + configuration.memoryBudget + copies
+            Self.baseBytes + configuration.concurrency * Self.requestBytes + documents + 2 * batches
     }
 }

@@ -22,6 +22,8 @@ package struct ReadyDocument: Sendable {
     package var repairs: [String]
     /// It was mended after Postgres refused it; a second refusal is final.
     package var isMended = false
+
+    var byteCount: Int { document.byteCount }
 }
 
 /// Jobs that ended without a document.
@@ -36,6 +38,9 @@ package struct Settlement: Sendable {
 }
 
 /// What the writers have to do, in order of arrival. Bounded by what is in hand, and a batch by count and bytes.
+///
+/// A document that is larger than a batch goes alone, and by one writer only: each connection that wrote such a one keeps
+/// a buffer of its size.
 struct Outbox {
     struct Batch {
         var documents: [ReadyDocument] = []
@@ -47,34 +52,53 @@ struct Outbox {
     static let maxSettlements = 200
 
     private var documents: [ReadyDocument] = []
+    private var large: [ReadyDocument] = []
     private var settlements: [Settlement] = []
+    private var lastWasLarge = false
 
-    var isEmpty: Bool { documents.isEmpty && settlements.isEmpty }
-    var count: Int { documents.count + settlements.count }
+    var isEmpty: Bool { count == 0 }
+    var count: Int { documents.count + large.count + settlements.count }
 
-    mutating func append(_ document: ReadyDocument) { documents.append(document) }
+    mutating func append(_ document: ReadyDocument) {
+        if document.byteCount > Self.maxBytes { large.append(document) } else { documents.append(document) }
+    }
     mutating func append(_ settlement: Settlement) { settlements.append(settlement) }
 
+    /// Whether there is something to write for one who takes large documents too, or does not.
+    func hasBatch(orLarge takesLarge: Bool) -> Bool {
+        !documents.isEmpty || !settlements.isEmpty || takesLarge && !large.isEmpty
+    }
+
     /// Up to 100 documents of together 8 MB, or a single larger one, and the settlements that wait; no row twice.
-    mutating func takeBatch() -> Batch? {
-        guard !isEmpty else { return nil }
+    mutating func takeBatch(orLarge takesLarge: Bool) -> Batch? {
+        guard hasBatch(orLarge: takesLarge) else { return nil }
+        if takesLarge, !large.isEmpty, !lastWasLarge || documents.isEmpty {
+            lastWasLarge = true
+            return Batch(documents: [large.removeFirst()], settlements: takeSettlements())
+        }
+        lastWasLarge = false
+        return Batch(documents: takeDocuments(), settlements: takeSettlements())
+    }
+
+    private mutating func takeDocuments() -> [ReadyDocument] {
         var bytes = 0
-        let fitting = documents.prefix(Self.maxDocuments).prefix { ready in
-            bytes += ready.document.json.count + (ready.document.transcript?.count ?? 0)
+        let taken = documents.prefix(Self.maxDocuments).prefix { ready in
+            bytes += ready.byteCount
             return bytes <= Self.maxBytes
         }
-        let taken = documents.isEmpty ? 0 : max(1, fitting.count)
+        defer { documents.removeFirst(taken.count) }
+        return Array(taken)
+    }
+
+    private mutating func takeSettlements() -> [Settlement] {
         // A row whose lease ran out in an outage may be claimed again while its first end still waits: each of the two ends
         // goes by its own token.
         var rows: Set<Int64> = []
         let settling = settlements.prefix(Self.maxSettlements).prefix { settlement in
             settlement.ends.allSatisfy { rows.insert($0.job.id).inserted }
         }
-        let settled = settlements.isEmpty ? 0 : max(1, settling.count)
-        defer {
-            documents.removeFirst(taken)
-            settlements.removeFirst(settled)
-        }
-        return Batch(documents: Array(documents.prefix(taken)), settlements: Array(settlements.prefix(settled)))
+        let taken = settlements.prefix(max(1, settling.count))
+        defer { settlements.removeFirst(taken.count) }
+        return Array(taken)
     }
 }

@@ -25,7 +25,8 @@ actor JobBoard {
     /// No claim is on its way any more.
     private var isIntakeClosed = false
     private var senders: [CheckedContinuation<Void, Never>] = []
-    private var writers: [CheckedContinuation<Void, Never>] = []
+    /// By number; the first one alone takes large documents.
+    private var writers: [Int: CheckedContinuation<Void, Never>] = [:]
     private var claimer: CheckedContinuation<Void, Never>?
     var governor: CheckedContinuation<Void, Never>?
     /// Requests that are not the first of their job and wait for a turn.
@@ -130,14 +131,16 @@ actor JobBoard {
     // MARK: The writers' side
 
     /// What is ready, up to a batch; waits for something. Nil once the worker stops and nothing more can come.
-    func takeBatch() async -> Outbox.Batch? {
+    ///
+    /// - Parameter writer: its number, from 1.
+    func takeBatch(by writer: Int) async -> Outbox.Batch? {
         while true {
-            if let batch = outbox.takeBatch() {
+            if let batch = outbox.takeBatch(orLarge: writer == 1) {
                 beingWritten += batch.documents.count + batch.settlements.count
                 return batch
             }
             if isStopping && isIntakeClosed && inFlight == 0 && beingWritten == 0 { return nil }
-            await withCheckedContinuation { writers.append($0) }
+            await withCheckedContinuation { writers[writer] = $0 }
         }
     }
 
@@ -297,13 +300,9 @@ actor JobBoard {
     }
 
     func wakeWriters() {
-        guard !outbox.isEmpty || isStopping else { return }
-        if isStopping {
-            for writer in writers { writer.resume() }
-            writers = []
-        } else {
-            writers.popLast()?.resume()
-        }
+        let waiting = writers.keys.sorted(by: >)
+        let woken = isStopping ? waiting[...] : waiting.filter { outbox.hasBatch(orLarge: $0 == 1) }.prefix(1)
+        for writer in woken { writers.removeValue(forKey: writer)?.resume() }
     }
 
     private func wakeFinisher() {

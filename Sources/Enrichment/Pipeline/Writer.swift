@@ -22,7 +22,7 @@ struct Writer: Sendable {
 
     /// Runs until the board has stopped and is empty, or the task is cancelled.
     func run() async {
-        while let batch = await board.takeBatch() {
+        while let batch = await board.takeBatch(by: number) {
             if !batch.documents.isEmpty { await write(batch.documents) }
             if !batch.settlements.isEmpty { await settle(batch.settlements) }
             if Task.isCancelled { return }

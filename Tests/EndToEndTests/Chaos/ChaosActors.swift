@@ -13,13 +13,13 @@ struct ChaosActor: Sendable {
     private static let patience = Duration.seconds(20)
 
     func run() async {
-        let begin = Date()
+        let begin = ContinuousClock.now
         do {
             try await act()
         } catch {
             // Another fault met this one: a lock that the restart of the server ended, say.
         }
-        if event.fault.failsRequests { stage.counts.noteWindow(from: begin, to: Date()) }
+        stage.counts.noteWindow(event.fault, from: begin)
     }
 
     private var slot: ChaosSlot { stage.slots[event.slot] }
@@ -34,6 +34,8 @@ struct ChaosActor: Sendable {
         case .bells: try await ring()
         case .apiError, .apiRateLimit, .apiPage, .apiHang, .apiOwnError: try await meetAPI()
         case .scope: try await meetScope()
+        case .token: try await meetToken()
+        case .readOnly: try await meetReadOnly()
         default:
             if let fault = event.fault.ofLine {
                 let isAPI = event.fault.rawValue.hasPrefix("api")
@@ -100,14 +102,31 @@ struct ChaosActor: Sendable {
             try await stage.cluster.restart(.immediate)
             stage.counts.add(.restartImmediate)
         default:
-            for _ in 0...event.choice % 3 {
+            for round in 0...event.choice % 3 {
                 try await eventually(within: Self.patience, "a backend") {
-                    try await !stage.cluster.run(Backends.terminateOne).isEmpty
+                    try await !stage.cluster.run(Backends.terminateOne(event.choice + 7 * round)).isEmpty
                 }
                 stage.counts.add(.backend)
                 try await Task.sleep(for: event.lasts / 3)
             }
         }
+    }
+
+    /// The server takes no writes, for its workers as for others.
+    private func meetReadOnly() async throws {
+        func told() -> Int {
+            stage.slots.flatMap(\.lives).reduce(0) { count, life in
+                count + life.process.records(of: "db.lost").count { $0["cause"] as? String == "read_only" }
+            }
+        }
+        let before = told()
+        try await stage.persist("ALTER SYSTEM SET default_transaction_read_only = on")
+        try await stage.persist("SELECT pg_reload_conf()")
+        try? await pause()
+        try? await eventually(within: Self.patience, "a worker that notices") { told() > before }
+        try await stage.persist("ALTER SYSTEM RESET default_transaction_read_only")
+        try await stage.persist("SELECT pg_reload_conf()")
+        stage.counts.add(.readOnly, told() - before)
     }
 
     private func hold() async throws {
@@ -120,8 +139,8 @@ struct ChaosActor: Sendable {
             held = try await HeldSession(
                 connection,
                 """
-                SELECT FROM engagements ORDER BY random() LIMIT 20 FOR UPDATE;
-                SELECT FROM contacts ORDER BY random() LIMIT 20 FOR UPDATE
+                SELECT FROM engagements ORDER BY md5(id || \(event.choice)) LIMIT 20 FOR UPDATE;
+                SELECT FROM contacts ORDER BY md5(id || \(event.choice)) LIMIT 20 FOR UPDATE
                 """)
         default: held = try await HeldSession(connection, "LOCK TABLE enrichment_queue IN ACCESS EXCLUSIVE MODE")
         }
@@ -188,6 +207,14 @@ struct ChaosActor: Sendable {
         }
         try await stage.insert(numbers.sorted().map { ChaosWorkload.Row(subject: .engagement($0)) })
         return Set(numbers.map(stage.world.id))
+    }
+
+    private func meetToken() async throws {
+        let before = stage.world.totalRequests
+        func refused() -> Int { stage.world.requests.dropFirst(before).count { $0.status == 401 } }
+        await stage.token.replace(after: event.lasts)
+        try? await eventually(within: Self.patience, "a refusal") { refused() > 0 }
+        stage.counts.add(.token, refused())
     }
 
     private func meetScope() async throws {

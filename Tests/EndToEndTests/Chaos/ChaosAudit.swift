@@ -1,4 +1,5 @@
-/// What ``Audit`` does not write down: who was charged and for what, who gave jobs back, which parts were denied.
+/// What ``Audit`` does not write down: who was charged and for what, who gave jobs back and how long leases are, which links
+/// were removed, which parts were denied.
 enum ChaosAudit {
     static let install =
         Audit.install + """
@@ -19,6 +20,31 @@ enum ChaosAudit {
             END $$;
             CREATE TRIGGER audit_released AFTER UPDATE ON enrichment_queue
                 FOR EACH ROW WHEN (OLD.leased_by IS NOT NULL AND NEW.leased_by IS NULL) EXECUTE FUNCTION audit_released();
+
+            -- The lease is 5 s.
+            CREATE FUNCTION audit_leased() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO audit_faults
+                VALUES (format('job %s is leased until %s at %s', NEW.id, NEW.available_at, clock_timestamp()));
+                RETURN NULL;
+            END $$;
+            CREATE TRIGGER audit_leased AFTER UPDATE ON enrichment_queue FOR EACH ROW
+                WHEN (NEW.leased_by IS NOT NULL AND NEW.available_at > clock_timestamp() + interval '5 s')
+                EXECUTE FUNCTION audit_leased();
+
+            -- What was left of an engagement's links at the end of a transaction that removed some.
+            CREATE TABLE audit_links (engagement_id text, part text, left_over text[]);
+            CREATE FUNCTION audit_unlinked() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                EXECUTE format('INSERT INTO audit_links SELECT $1, $2, ARRAY(SELECT %I FROM %I WHERE engagement_id = $1)'
+                               ' WHERE EXISTS (SELECT FROM engagements WHERE id = $1 AND _deleted_at IS NULL)',
+                               TG_ARGV[1], TG_TABLE_NAME) USING OLD.engagement_id, TG_ARGV[0];
+                RETURN NULL;
+            END $$;
+            CREATE CONSTRAINT TRIGGER audit_unlinked AFTER DELETE ON engagement_contacts DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION audit_unlinked('contacts', 'contact_id');
+            CREATE CONSTRAINT TRIGGER audit_unlinked AFTER DELETE ON engagement_companies DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION audit_unlinked('companies', 'company_id');
+            CREATE CONSTRAINT TRIGGER audit_unlinked AFTER DELETE ON engagement_tags DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION audit_unlinked('tags', 'tag_id');
 
             CREATE TABLE audit_denials (part text, evidence_id text);
             CREATE FUNCTION audit_denied() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -60,7 +86,6 @@ enum ChaosAudit {
             2,
             "SELECT format('job %s was completed %s times', queue_id, count(*)) FROM audit_gone GROUP BY queue_id HAVING count(*) > 1"
         ),
-        (2, "SELECT what FROM audit_faults"),
         (
             2,
             """
@@ -79,6 +104,7 @@ enum ChaosAudit {
             """
         ),
         (3, orphans),
+        (7, "SELECT what FROM audit_faults"),
         (6, "SELECT format('%s was charged at its claim', engagement_id) FROM audit_charges WHERE at_claim"),
         (
             6,

@@ -9,9 +9,9 @@ enum ChaosFault: String, CaseIterable, Sendable {
     // A worker's connections to the API.
     case apiBlackhole, apiDelay, apiDrip, apiCut, apiReset, apiFlap, apiSwallow
     // Postgres itself.
-    case backend, restartFast, restartImmediate, snapshot, rowLock, tableLock, bells
+    case backend, restartFast, restartImmediate, snapshot, rowLock, tableLock, bells, readOnly
     // The API itself.
-    case apiError, apiRateLimit, apiPage, apiHang, apiOwnError, scope
+    case apiError, apiRateLimit, apiPage, apiHang, apiOwnError, scope, token
 
     /// Two faults that need the same are not done at the same time.
     enum Resource: Hashable, Sendable {
@@ -20,7 +20,7 @@ enum ChaosFault: String, CaseIterable, Sendable {
         case databaseAnswers(Int)
         case apiLine(Int)
         case apiAnswers(Int)
-        case cluster, snapshot, locks, bells, api, ownErrors, scope
+        case cluster, snapshot, locks, bells, api, ownErrors, scope, token
     }
 
     func resource(_ slot: Int) -> Resource {
@@ -31,13 +31,14 @@ enum ChaosFault: String, CaseIterable, Sendable {
         case .databaseSwallow: .databaseAnswers(slot)
         case .apiBlackhole, .apiDelay, .apiDrip, .apiCut, .apiReset, .apiFlap: .apiLine(slot)
         case .apiSwallow: .apiAnswers(slot)
-        case .backend, .restartFast, .restartImmediate: .cluster
+        case .backend, .restartFast, .restartImmediate, .readOnly: .cluster
         case .snapshot: .snapshot
         case .rowLock, .tableLock: .locks
         case .bells: .bells
         case .apiError, .apiRateLimit, .apiPage, .apiHang: .api
         case .apiOwnError: .ownErrors
         case .scope: .scope
+        case .token: .token
         }
     }
 
@@ -51,6 +52,9 @@ enum ChaosFault: String, CaseIterable, Sendable {
         case .snapshot: 4_000...10_000
         case .rowLock, .tableLock: 1_000...3_000
         case .scope: 3_000...6_000
+        // A request is given up after 4 s, and what is asked for then is to fail, too.
+        case .apiHang: 6_000...10_000
+        case .apiError, .apiPage: 2_000...5_000
         case .backend, .restartFast, .restartImmediate, .bells: 500...1_500
         default: 500...3_000
         }
@@ -86,12 +90,14 @@ enum ChaosFault: String, CaseIterable, Sendable {
         }
     }
 
-    /// While it lasts, requests fail that others' do not: jobs may be charged for that.
-    var failsRequests: Bool {
+    /// Requests fail on their way.
+    var breaksRequests: Bool {
         switch self {
         case .apiBlackhole, .apiDelay, .apiDrip, .apiCut, .apiReset, .apiFlap, .apiSwallow: true
-        case .apiError, .apiPage, .apiHang, .apiOwnError: true
         default: false
         }
     }
+
+    /// The API as a whole does not serve: for that nobody is charged.
+    var isWholeAPI: Bool { [.apiError, .apiPage, .apiHang].contains(self) }
 }

@@ -12,7 +12,7 @@ struct ChaosInvariants: Sendable {
         for (number, sql) in ChaosAudit.violations {
             found += try await texts(sql).map { "\(number): \($0)" }
         }
-        return try await found + charges() + denials() + sessions() + deadLetters()
+        return try await found + charges() + erased() + denials() + sessions() + deadLetters()
     }
 
     private func texts(_ sql: String) async throws -> [String] {
@@ -23,16 +23,58 @@ struct ChaosInvariants: Sendable {
     /// 6. A job is charged only for a request that was made to fail.
     private func charges() async throws -> [String] {
         let own = stage.book.ownErrors
-        // The request itself, then a database that may be away for a while.
-        let slack = ChaosSlot.requestTimeout / .seconds(1) + 20
+        let requests = Dictionary(grouping: stage.world.requests.filter { $0.id != nil }) { $0.id! }
+        let now = ContinuousClock.now
         let rows = try await stage.cluster.run(
-            "SELECT engagement_id, error, extract(epoch FROM at)::text AS at FROM audit_charges")
+            "SELECT engagement_id, error, extract(epoch FROM clock_timestamp() - at)::text AS ago FROM audit_charges")
         return try rows.compactMap { row in
-            let id = try row.text("engagement_id")
-            guard let at = Double(try row.text("at")), !own.contains(id), !stage.counts.hadFailures(before: at, slack)
-            else { return nil }
-            return
-                "6: \(id) was charged at \(at) for \(try row.textIfPresent("error") ?? "nothing"), and no request failed"
+            let (id, error) = (try row.text("engagement_id"), try row.textIfPresent("error") ?? "nothing")
+            guard !own.contains(id) else { return nil }
+            let time = now - .seconds(Double(try row.text("ago"))!)
+            let request = requests[id]?.last { $0.time <= time }
+            return wrong(error, time, request).map { "6: \(id) was charged for \(error): \($0)" }
+        }
+    }
+
+    /// Why a job should not have been charged then for what became of its last request.
+    private func wrong(
+        _ error: String, _ time: ContinuousClock.Instant, _ request: JournalEntry?
+    ) -> String? {
+        let counts = stage.counts
+        func wereBroken(_ time: ClosedRange<ContinuousClock.Instant>) -> Bool {
+            !counts.windows(in: time, of: \.breaksRequests).isEmpty
+        }
+        // What came of a request that broke on its way waited for the database then, which may have been away for a while.
+        if !error.hasPrefix("HTTP"), wereBroken(time - ChaosSlot.requestTimeout - .seconds(20)...time) { return nil }
+        guard let sent = request?.time else { return "it was never asked for" }
+        if wereBroken(sent...sent + .seconds(2)) { return nil }
+        guard let away = counts.windows(in: sent...sent, of: \.isWholeAPI).last else { return "no request failed" }
+        // A failure is a job's own if what is asked for next is served.
+        let next = sent + (away.fault == .apiHang ? ChaosSlot.requestTimeout : .zero) + .seconds(1)
+        return next < away.time.upperBound ? "the API as a whole was away (\(away.fault))" : nil
+    }
+
+    /// 3 and 5. Whenever links of an engagement were removed, what was left are those of one of its versions.
+    private func erased() async throws -> [String] {
+        let rows = try await stage.cluster.run(
+            "SELECT DISTINCT engagement_id, part, array_to_string(left_over, ',') AS left_over FROM audit_links")
+        let numbers = Dictionary(uniqueKeysWithValues: stage.book.inserted.keys.map { (stage.world.id($0), $0) })
+        let entries = stage.book.inserted
+        return try rows.compactMap { row in
+            let (id, part) = (try row.text("engagement_id"), try row.text("part"))
+            guard let number = numbers[id], let entry = entries[number] else { return nil }
+            let left = Set(try row.text("left_over").split(separator: ",").map(String.init))
+            let isOfAVersion = (1...entry.version).contains { version in
+                let truth = stage.world.engagement(id, version: version)
+                let links: [String] =
+                    switch part {
+                    case "contacts": truth.contacts.map(\.id)
+                    case "companies": truth.companies.map(\.id)
+                    default: truth.tags.map(\.id)
+                    }
+                return Set(links) == left
+            }
+            return isOfAVersion ? nil : "5: \(part) of \(id) were once \(left.sorted()), as in none of its versions"
         }
     }
 
@@ -51,14 +93,29 @@ struct ChaosInvariants: Sendable {
         }
     }
 
+    /// 7. With all faults over no lease is older than it may be, nor held by a worker that is gone, while there is work.
+    func leasesEnd() async throws {
+        try await eventually(within: ChaosSlot.lease + .seconds(10), "no lease of a worker that is gone, none run out") {
+            try await stage.cluster.run(
+                """
+                SELECT FROM enrichment_queue AS q WHERE q.leased_by IS NOT NULL AND (
+                    q.available_at < now() - interval '1 s' OR NOT EXISTS (\(Self.holderLock)))
+                """
+            ).isEmpty
+        }
+    }
+
+    private static let holderLock = """
+        SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.objsubid = 1
+        AND (l.classid::bigint << 32) | l.objid::bigint = q.leased_by
+        """
+
     /// 7 and 10. Only workers that run hold anything, and none is in a transaction.
     private func sessions() async throws -> [String] {
         try await texts(
             """
             SELECT format('7: job %s is held by %s', q.id, q.leased_by) FROM enrichment_queue AS q
-            WHERE q.leased_by IS NOT NULL AND NOT EXISTS (
-                SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.objsubid = 1
-                AND (l.classid::bigint << 32) | l.objid::bigint = q.leased_by)
+            WHERE q.leased_by IS NOT NULL AND NOT EXISTS (\(Self.holderLock))
             UNION ALL
             SELECT format('10: %s is %s', application_name, state) FROM pg_stat_activity
             WHERE application_name LIKE 'engagement-worker %' AND state LIKE 'idle in transaction%'

@@ -20,13 +20,13 @@ final class ChaosSlot: Sendable {
     private let environment: [String: String]
     private let state = Mutex<[Life]>([])
 
-    init(_ cluster: PrivateCluster, _ simulator: Simulator) throws {
+    init(_ cluster: PrivateCluster, _ simulator: Simulator, _ token: ChaosToken) throws {
         database = try FaultProxy(to: cluster.portNumber)
         api = try FaultProxy(to: simulator.port)
         environment = [
             "DATABASE_URL": cluster.conninfo(through: database),
             "ASKELEPHANT_BASE_URL": "http://127.0.0.1:\(api.port)/api",
-            "ASKELEPHANT_TOKEN": Simulator.demoToken, "ENGAGEMENT_WORKER_LOG_LEVEL": "debug",
+            "ASKELEPHANT_TOKEN_FILE": token.path, "ENGAGEMENT_WORKER_LOG_LEVEL": "debug",
         ]
     }
 

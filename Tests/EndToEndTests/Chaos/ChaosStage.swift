@@ -10,6 +10,7 @@ final class ChaosStage: Sendable {
     let cluster: PrivateCluster
     let simulator: Simulator
     let slots: [ChaosSlot]
+    let token: ChaosToken
     let schedule: ChaosSchedule
     let book = ChaosBook()
     let counts = ChaosCounts()
@@ -24,10 +25,11 @@ final class ChaosStage: Sendable {
         self.schedule = schedule
         simulator = Simulator(seed: schedule.seed, settings: Stage.small)
         try await simulator.start()
-        // Without the private scope: a private engagement is refused.
-        simulator.world.setToken(Simulator.demoToken, scopes: Set(Self.scopes))
+        token = ChaosToken(simulator.world)
         simulator.world.setLatency(.milliseconds(10))
-        slots = try (0..<schedule.slots).map { [cluster, simulator] _ in try ChaosSlot(cluster, simulator) }
+        slots = try (0..<schedule.slots).map { [cluster, simulator, token] _ in
+            try ChaosSlot(cluster, simulator, token)
+        }
         try await cluster.run(ChaosAudit.install)
         // `Tests/mutations` shows with this that the run notices what it is there for.
         if let mutation = ProcessInfo.processInfo.environment["TEST_MUTATION"] {
@@ -96,7 +98,7 @@ final class ChaosStage: Sendable {
 /// How often each fault was done, and when requests were made to fail.
 final class ChaosCounts: Sendable {
     private let counts = Mutex<[ChaosFault: Int]>([:])
-    private let windows = Mutex<[ClosedRange<Double>]>([])
+    private let windows = Mutex<[Window]>([])
     private let ended = Mutex<[String]>([])
 
     /// Workers that ended although nobody asked or killed them.
@@ -111,13 +113,19 @@ final class ChaosCounts: Sendable {
 
     func count(_ fault: ChaosFault) -> Int { counts.withLock { $0[fault, default: 0] } }
 
-    func noteWindow(from start: Date, to end: Date) {
-        windows.withLock { $0.append(start.timeIntervalSince1970...end.timeIntervalSince1970) }
+    /// From the beginning of a fault to its end.
+    struct Window: Sendable {
+        let fault: ChaosFault
+        let time: ClosedRange<ContinuousClock.Instant>
     }
 
-    /// Requests failed at some time within so many seconds before.
-    func hadFailures(before time: Double, _ seconds: Double) -> Bool {
-        windows.withLock { $0.contains { $0.overlaps(time - seconds...time) } }
+    func noteWindow(_ fault: ChaosFault, from start: ContinuousClock.Instant) {
+        windows.withLock { $0.append(Window(fault: fault, time: start...ContinuousClock.now)) }
+    }
+
+    /// Those of faults that fit which overlap the time.
+    func windows(in time: ClosedRange<ContinuousClock.Instant>, of fits: (ChaosFault) -> Bool) -> [Window] {
+        windows.withLock { $0.filter { fits($0.fault) && $0.time.overlaps(time) } }
     }
 
     var text: String {

@@ -75,6 +75,10 @@ enum CorpusParts {
             .init(
                 "a transcript of 2 MB", ["transcript": "\"\(String(repeating: "word ", count: 400_000))\""],
                 "SELECT length(transcript) FROM engagement_transcripts WHERE engagement_id = $id", "2000000"),
+            .init(
+                "a transcript of 400,000 different words",
+                ["transcript": "\"\((0..<400_000).map { "w\($0)" }.joined(separator: " "))\""],
+                "SELECT length(transcript) FROM engagement_transcripts WHERE engagement_id = $id", "3088889"),
             .init("200 deep", ["x": nested(200)], gap, nil), .init("5,000 deep", ["x": nested(5_000)], gap, nil),
             .init("100,000 deep", ["x": nested(100_000)], end: .dead("contract")),
         ]

@@ -9,8 +9,8 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(5))) struct CorpusTests {
     @Test func nothingCrashesForgesOrHarmsANeighbour() async throws {
         let cases = CorpusSyntax.cases + CorpusFields.cases + CorpusText.cases + CorpusParts.cases
-        print("corpus: \(cases.count) documents, \(CorpusIDs.refused.count) ids")
         #expect(cases.count + CorpusIDs.refused.count >= 400)
         try await HostileLab.run(cases, refusing: CorpusIDs.refused)
+        printFigure("corpus: \(cases.count) documents, \(CorpusIDs.refused.count) ids: all as they should be, no neighbour harmed")
     }
 }
