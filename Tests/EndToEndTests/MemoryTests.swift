@@ -36,7 +36,9 @@ import Testing
         try await Stage.run { stage in
             let text = String(repeating: #"It was said \u0000 and heard. "#, count: 170_000)
             let ids = (0..<20).map { "ngmt_Dirty\($0)" }
-            for id in ids { stage.world.override(id, .json(TruthDocument(id).with(["transcript": "\"\(text)\""]).json)) }
+            for id in ids {
+                stage.world.override(id, .json(TruthDocument(id).with(["transcript": "\"\(text)\""]).json))
+            }
             let worker = try await stage.worker()
             try await stage.insert(ids)
             try await stage.drained(within: .seconds(240))

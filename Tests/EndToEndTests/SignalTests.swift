@@ -136,7 +136,9 @@ import Testing
             let worker = try await stage.worker([], ["ASKELEPHANT_TOKEN": nil, "ASKELEPHANT_TOKEN_FILE": file])
             try await stage.insert(stage.ids(0..<5))
             try await stage.drained()
-            if let text { try text.write(toFile: file, atomically: true, encoding: .utf8) } else {
+            if let text {
+                try text.write(toFile: file, atomically: true, encoding: .utf8)
+            } else {
                 try FileManager.default.removeItem(atPath: file)
             }
             try await worker.waitFor("credential.invalid")

@@ -142,10 +142,11 @@ import Testing
 
     /// One of 64 documents in a batch is refused: it is found by halving, not by writing each alone.
     @Test func whatIsRefusedIsFoundByHalving() async throws {
-        try await TruthLab.run(change: {
-            $0.database.writers = 1
-            $0.maxAttempts = 1
-        }) { lab in
+        func oneWriter(_ configuration: inout Worker.Configuration) {
+            configuration.database.writers = 1
+            configuration.maxAttempts = 1
+        }
+        try await TruthLab.run(change: oneWriter) { lab in
             let ids = (0..<64).map { lab.world.id($0) }
             let first = lab.world.id(100)
             // While the first one waits for somebody's lock, the others gather behind it.
@@ -166,7 +167,8 @@ import Testing
             lab.world.bump(first)
             try await lab.enqueue([first])
             try await lab.database.wait(
-                for: "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+                for:
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
                 toBe: "1")
             try await lab.enqueue(ids)
             for id in ids { try await lab.world.waitForRequest(id) }

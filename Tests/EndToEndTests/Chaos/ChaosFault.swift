@@ -98,6 +98,9 @@ enum ChaosFault: String, CaseIterable, Sendable {
         }
     }
 
+    /// Requests arrive late, or only when the fault is over.
+    var slowsRequests: Bool { [.apiBlackhole, .apiDelay, .apiDrip].contains(self) }
+
     /// The API as a whole does not serve: for that nobody is charged.
     var isWholeAPI: Bool { [.apiError, .apiPage, .apiHang].contains(self) }
 }

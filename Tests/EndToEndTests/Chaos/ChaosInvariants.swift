@@ -31,27 +31,26 @@ struct ChaosInvariants: Sendable {
             let (id, error) = (try row.text("engagement_id"), try row.textIfPresent("error") ?? "nothing")
             guard !own.contains(id) else { return nil }
             let time = now - .seconds(Double(try row.text("ago"))!)
-            let request = requests[id]?.last { $0.time <= time }
-            return wrong(error, time, request).map { "6: \(id) was charged for \(error): \($0)" }
+            return wrong(error, time, requests[id] ?? []).map { "6: \(id) was charged for \(error): \($0)" }
         }
     }
 
-    /// Why a job should not have been charged then for what became of its last request.
-    private func wrong(
-        _ error: String, _ time: ContinuousClock.Instant, _ request: JournalEntry?
-    ) -> String? {
-        let counts = stage.counts
-        func wereBroken(_ time: ClosedRange<ContinuousClock.Instant>) -> Bool {
-            !counts.windows(in: time, of: \.breaksRequests).isEmpty
+    /// Why a job should not have been charged then for what became of one of the requests for it.
+    private func wrong(_ error: String, _ time: ContinuousClock.Instant, _ requests: [JournalEntry]) -> String? {
+        let (counts, timeout) = (stage.counts, ChaosSlot.requestTimeout)
+        // What became of it waited for the database then, which may have been away for a while.
+        let lately = time - timeout - .seconds(20)...time
+        if !error.hasPrefix("HTTP"), !counts.windows(in: lately, of: \.breaksRequests).isEmpty { return nil }
+        var reason = "no request failed"
+        for sent in requests.map(\.time) where lately.contains(sent) {
+            guard let away = counts.windows(in: sent...sent, of: \.isWholeAPI).last else { continue }
+            // A failure is a job's own if what is asked for next is served. That may arrive late.
+            let isLate = !counts.windows(in: sent...sent + .seconds(1), of: \.slowsRequests).isEmpty
+            let next = sent + (away.fault == .apiHang || isLate ? timeout : .zero) + .seconds(1)
+            if next >= away.time.upperBound { return nil }
+            reason = "the API as a whole was away (\(away.fault))"
         }
-        // What came of a request that broke on its way waited for the database then, which may have been away for a while.
-        if !error.hasPrefix("HTTP"), wereBroken(time - ChaosSlot.requestTimeout - .seconds(20)...time) { return nil }
-        guard let sent = request?.time else { return "it was never asked for" }
-        if wereBroken(sent...sent + .seconds(2)) { return nil }
-        guard let away = counts.windows(in: sent...sent, of: \.isWholeAPI).last else { return "no request failed" }
-        // A failure is a job's own if what is asked for next is served.
-        let next = sent + (away.fault == .apiHang ? ChaosSlot.requestTimeout : .zero) + .seconds(1)
-        return next < away.time.upperBound ? "the API as a whole was away (\(away.fault))" : nil
+        return reason
     }
 
     /// 3 and 5. Whenever links of an engagement were removed, what was left are those of one of its versions.
@@ -95,7 +94,8 @@ struct ChaosInvariants: Sendable {
 
     /// 7. With all faults over no lease is older than it may be, nor held by a worker that is gone, while there is work.
     func leasesEnd() async throws {
-        try await eventually(within: ChaosSlot.lease + .seconds(10), "no lease of a worker that is gone, none run out") {
+        try await eventually(within: ChaosSlot.lease + .seconds(10), "no lease of a worker that is gone, none run out")
+        {
             try await stage.cluster.run(
                 """
                 SELECT FROM enrichment_queue AS q WHERE q.leased_by IS NOT NULL AND (

@@ -51,8 +51,9 @@ struct ChaosLogs: Sendable {
                        count(*)::text AS n
                 FROM audit_gone WHERE boot_id = \(Int64(bitPattern: bits)) GROUP BY 1
                 """)
-            let completed = Dictionary(uniqueKeysWithValues: try rows.map { (try $0.text("id"), Int(try $0.text("n"))) })
-            for id in Set(told.keys).union(completed.keys) where told[id] != completed[id] ?? nil {
+            let completed = Dictionary(
+                uniqueKeysWithValues: try rows.map { (try $0.text("id"), Int(try $0.text("n"))!) })
+            for id in Set(told.keys).union(completed.keys) where told[id] != completed[id] {
                 found.append("11: \(boot) completed \(completed[id] ?? 0) jobs of \(id) and told \(told[id] ?? 0)")
             }
         }

@@ -11,6 +11,8 @@ import Testing
         let cases = CorpusSyntax.cases + CorpusFields.cases + CorpusText.cases + CorpusParts.cases
         #expect(cases.count + CorpusIDs.refused.count >= 400)
         try await HostileLab.run(cases, refusing: CorpusIDs.refused)
-        printFigure("corpus: \(cases.count) documents, \(CorpusIDs.refused.count) ids: all as they should be, no neighbour harmed")
+        printFigure(
+            "corpus: \(cases.count) documents, \(CorpusIDs.refused.count) ids: all as they should be, no neighbour harmed"
+        )
     }
 }
