@@ -56,6 +56,7 @@ struct ExitCodeTests {
             #expect(try await stage.command(["run", "--once"]).status == 0)
             #expect(try await stage.database.count("SELECT count(*) FROM engagements") == 1)
             try await stage.database.run(ahead.replacing("%d", with: String(Migration.latest + 2)))
+            try await stage.insert([stage.world.id(2)])
             for arguments in Self.needsASchema {
                 let ended = try await stage.command(arguments)
                 #expect(ended.status == 65, "\(arguments)")
@@ -64,6 +65,10 @@ struct ExitCodeTests {
             let migrate = try await stage.command(["migrate"])
             #expect(migrate.status == 65)
             #expect(migrate.output == "")
+            let untouched = "SELECT count(*) FROM enrichment_queue WHERE claims = 0 AND leased_by IS NULL"
+            #expect(try await stage.database.count(untouched) == 1)
+            #expect(try await stage.database.count("SELECT count(*) FROM workers") == 0)
+            #expect(stage.world.requestCount(for: stage.world.id(2)) == 0)
         }
     }
 

@@ -92,8 +92,11 @@ import Testing
                 try await eventually("some are written") {
                     try await cluster.value("SELECT count(*) > 50 FROM engagements") == "t"
                 }
-                proxy.set(.blackhole)
+                proxy.set(.blackhole, onConnectionsOpenedWith: "engagement-worker write")
                 try await eventually(within: .seconds(16), "db.lost") { !lab.log.records(of: .dbLost).isEmpty }
+                #expect(proxy.injected(.blackhole) > 0)
+                let role = lab.log.records(of: .dbLost)[0].fields[.role]
+                #expect(role == .string("write-1") || role == .string("write-2"))
                 proxy.reset()
                 proxy.set(.none)
                 try await eventually(within: .seconds(60), "the queue is empty") {

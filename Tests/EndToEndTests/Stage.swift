@@ -6,11 +6,6 @@ import Synchronization
 import TestKit
 import Testing
 
-extension Simulator {
-    /// Where it listens on loopback.
-    var port: UInt16 { UInt16(baseURL.split(separator: "/")[1].split(separator: ":")[1])! }
-}
-
 /// Where a test of processes plays: a database, a simulator, and the real binary between them.
 final class Stage: Sendable {
     let database: TestDatabase

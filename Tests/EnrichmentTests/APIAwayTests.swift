@@ -72,7 +72,7 @@ import Testing
     @Test func anAPIThatNobodyServesIsWaitedForAndNotStormed() async throws {
         try await ScopeLab.run { lab in
             try await lab.database.knowCredential()
-            let port = try #require(Int(lab.simulator.baseURL.split(separator: ":")[2].prefix { $0 != "/" }))
+            let port = Int(lab.simulator.port)
             let worker = try await lab.worker()
             await lab.simulator.stop()
             let (jobs, away) = (size("TEST_JOBS", or: 500), size("TEST_AWAY_SECONDS", or: 3))
@@ -109,7 +109,7 @@ import Testing
         let limit = 40
         try await ScopeLab.run { lab in
             try await lab.database.knowCredential()
-            let port = try #require(Int(lab.simulator.baseURL.split(separator: ":")[2].prefix { $0 != "/" }))
+            let port = Int(lab.simulator.port)
             lab.world.setRateLimit(perSecond: limit, .bucket)
             let workers = [try await lab.worker(), try await lab.worker()]
             try await lab.insert(lab.ids(0..<300))

@@ -59,6 +59,19 @@ struct HostileLab {
             for (id, one) in zip(ids, cases) {
                 try await check(one, id, lab.database, sourceLocation)
             }
+            // Nothing of an answer that is no good is anywhere, under whatever name.
+            let stored = 99 + cases.count { $0.end == .stored }
+            #expect(
+                try await lab.database.count("SELECT count(*) FROM engagements") == stored,
+                sourceLocation: sourceLocation)
+            for (id, one) in zip(ids, cases) where one.end != .stored {
+                let shared = ["contacts", "companies", "tags", "users"].map {
+                    "(SELECT count(*) FROM \($0) WHERE id LIKE '%\\_\(id)')"
+                }
+                #expect(
+                    try await lab.database.count("SELECT \(shared.joined(separator: " + "))") == 0, "\(one.name)",
+                    sourceLocation: sourceLocation)
+            }
             try await checkRefused(refused, lab, sourceLocation)
             let comparison = TruthComparison(neighbours.map { lab.world.truth($0) }, beside: .others)
             #expect(try await comparison.differences(in: lab.database) == [], sourceLocation: sourceLocation)

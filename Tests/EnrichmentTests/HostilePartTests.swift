@@ -14,9 +14,9 @@ import Testing
     private static func count(_ table: String) -> String { "SELECT count(*) FROM \(table) WHERE engagement_id = $id" }
 
     @Test func aListOfAnyLengthArrives() async throws {
-        let many = "[" + (0..<5_000).map { #"{"id":"cnt_\#($0)"}"# }.joined(separator: ",") + "]"
+        let many = "[" + (0..<50_000).map { #"{"id":"cnt_\#($0)"}"# }.joined(separator: ",") + "]"
         try await HostileLab.run([
-            .init("5,000 contacts", ["contacts": many], Self.count("engagement_contacts"), "5000"),
+            .init("50,000 contacts", ["contacts": many], Self.count("engagement_contacts"), "50000"),
             .init("none", ["contacts": "[]"], Self.count("engagement_contacts"), "0"),
             .init("none is no gap", ["contacts": "[]"], Self.count("engagement_gaps"), "0"),
         ])

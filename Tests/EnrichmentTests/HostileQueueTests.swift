@@ -140,6 +140,36 @@ import Testing
         }
     }
 
+    /// Somebody's trigger takes longer for one engagement than a statement may, while others are written.
+    @Test func whatTakesTooLongAloneIsADeadLetter() async throws {
+        func impatient(_ configuration: inout Worker.Configuration) {
+            TruthLab.quickRetries(&configuration)
+            configuration.database.statementTimeout = .milliseconds(300)
+        }
+        try await TruthLab.run(change: impatient) { lab in
+            let slow = lab.world.id(0)
+            try await lab.database.run(
+                """
+                CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN IF NEW.id = '\(slow)' THEN PERFORM pg_sleep(5); END IF; RETURN NEW; END $$;
+                CREATE TRIGGER dawdle BEFORE INSERT ON engagements FOR EACH ROW EXECUTE FUNCTION dawdle()
+                """)
+            try await lab.enqueue([slow])
+            let letters = "SELECT count(*) FROM dead_letters"
+            var next = 1
+            try await eventually("it is given up") {
+                try await lab.enqueue([lab.world.id(next)])
+                next += 1
+                return try await lab.database.count(letters) == 1
+            }
+            try await lab.settled()
+            #expect(
+                try await lab.database.value("SELECT concat(key, ' ', cause) FROM dead_letters") == slow + " database")
+            #expect(try await lab.database.count("SELECT count(*) FROM engagements") == next - 1)
+            #expect(lab.worker.log.records(of: .dbLost).isEmpty)
+        }
+    }
+
     /// One of 64 documents in a batch is refused: it is found by halving, not by writing each alone.
     @Test func whatIsRefusedIsFoundByHalving() async throws {
         func oneWriter(_ configuration: inout Worker.Configuration) {

@@ -110,6 +110,9 @@ struct NotReadyScheduleTests {
             #expect(try await database.gap(ids[0]) == nil)
             #expect(try await database.state(ids[0]) == "done deleted {}")
             #expect(try await database.looks(ids[1]) == "1 00:01:00", "the hint was wrong there")
+            let there = "SELECT count(*) FROM engagements_live WHERE id = '\(ids[1])'"
+            #expect(try await database.count(there) == 1)
+            #expect(try await lab.outcomes(of: "deleted", count: 2) == ["deleted": 1, "unchanged": 1])
         }
     }
 

@@ -55,8 +55,8 @@ struct OutboxTests {
         #expect(take(orLarge: true) == [3], "the others have their turn")
         #expect(take(orLarge: false) == [Outbox.maxBytes - 2])
         #expect(take(orLarge: false) == [5])
-        #expect(take(orLarge: false) == nil && !outbox.hasBatch(orLarge: false))
-        #expect(!outbox.isEmpty && outbox.hasBatch(orLarge: true))
+        #expect(take(orLarge: false) == nil && !outbox.hasOrdinary)
+        #expect(!outbox.isEmpty && outbox.hasLarge)
         #expect(take(orLarge: true) == [large])
         #expect(outbox.isEmpty)
     }

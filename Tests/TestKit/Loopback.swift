@@ -7,13 +7,14 @@ package enum Loopback {
         let code = errno
     }
 
-    package static func listen() throws -> (descriptor: Int32, port: UInt16) {
+    /// - Parameter backlog: how many connections may wait to be accepted; the system lets in one more.
+    package static func listen(backlog: Int32 = 128) throws -> (descriptor: Int32, port: UInt16) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw Failure(call: "socket") }
         var address = address(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withSocketAddress(&address) { bind(descriptor, $0, length) == 0 }
-        guard isBound, Glibc.listen(descriptor, 128) == 0 else { throw Failure(call: "listen") }
+        guard isBound, Glibc.listen(descriptor, backlog) == 0 else { throw Failure(call: "listen") }
         _ = withSocketAddress(&address) { getsockname(descriptor, $0, &length) }
         return (descriptor, UInt16(bigEndian: address.sin_port))
     }

@@ -126,3 +126,8 @@ package final class TokenFile: Sendable {
         set { content.withLock { $0 = newValue } }
     }
 }
+
+extension Simulator {
+    /// Where it listens on loopback.
+    package var port: UInt16 { UInt16(baseURL.split(separator: "/")[1].split(separator: ":")[1])! }
+}

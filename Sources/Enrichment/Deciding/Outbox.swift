@@ -64,14 +64,12 @@ struct Outbox {
     }
     mutating func append(_ settlement: Settlement) { settlements.append(settlement) }
 
-    /// Whether there is something to write for one who takes large documents too, or does not.
-    func hasBatch(orLarge takesLarge: Bool) -> Bool {
-        !documents.isEmpty || !settlements.isEmpty || takesLarge && !large.isEmpty
-    }
+    var hasLarge: Bool { !large.isEmpty }
+    var hasOrdinary: Bool { !documents.isEmpty || !settlements.isEmpty }
 
     /// Up to 100 documents of together 8 MB, or a single larger one, and the settlements that wait; no row twice.
     mutating func takeBatch(orLarge takesLarge: Bool) -> Batch? {
-        guard hasBatch(orLarge: takesLarge) else { return nil }
+        guard hasOrdinary || takesLarge && hasLarge else { return nil }
         if takesLarge, !large.isEmpty, !lastWasLarge || documents.isEmpty {
             lastWasLarge = true
             return Batch(documents: [large.removeFirst()], settlements: takeSettlements())

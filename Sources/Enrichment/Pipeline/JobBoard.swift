@@ -92,6 +92,8 @@ actor JobBoard {
         }
     }
 
+    var waitingWriters: Set<Int> { Set(writers.keys) }
+
     var inHand: (inFlight: Int, unwritten: Int) { (inFlight, outbox.count + beingWritten) }
 
     func requestsPerSecond() -> Double { Double(sends.perSecond(.now)) }
@@ -148,10 +150,12 @@ actor JobBoard {
     func finish(_ count: Int, of engagements: [EngagementID]) {
         beingWritten -= count
         for engagement in engagements { window.finish(engagement) }
-        if isStopping || isHeld { giveBackWaiting(isHeld ? .credential : .shutdown) }
+        if isStopping || isHeld {
+            giveBackWaiting(isHeld ? .credential : .shutdown)
+            wakeWriters()
+        }
         wakeSenders()
         wakeClaimer()
-        if isStopping { wakeWriters() }
         wakeFinisher()
     }
 
@@ -300,9 +304,14 @@ actor JobBoard {
     }
 
     func wakeWriters() {
-        let waiting = writers.keys.sorted(by: >)
-        let woken = isStopping ? waiting[...] : waiting.filter { outbox.hasBatch(orLarge: $0 == 1) }.prefix(1)
-        for writer in woken { writers.removeValue(forKey: writer)?.resume() }
+        if isStopping {
+            for writer in writers.values { writer.resume() }
+            writers = [:]
+            return
+        }
+        // Whoever is woken besides may find that another was first.
+        if outbox.hasLarge { writers.removeValue(forKey: 1)?.resume() }
+        if outbox.hasOrdinary, let writer = writers.keys.max() { writers.removeValue(forKey: writer)?.resume() }
     }
 
     private func wakeFinisher() {

@@ -23,7 +23,7 @@ struct Writer: Sendable {
     /// Runs until the board has stopped and is empty, or the task is cancelled.
     func run() async {
         while let batch = await board.takeBatch(by: number) {
-            if !batch.documents.isEmpty { await write(batch.documents) }
+            if !batch.documents.isEmpty { await write(batch.documents, since: .now) }
             if !batch.settlements.isEmpty { await settle(batch.settlements) }
             if Task.isCancelled { return }
         }
@@ -31,7 +31,8 @@ struct Writer: Sendable {
 
     // MARK: Documents
 
-    private func write(_ ready: [ReadyDocument]) async {
+    /// - Parameter begin: when the batch was first tried that these are the whole or a part of.
+    private func write(_ ready: [ReadyDocument], since begin: ContinuousClock.Instant) async {
         let start = ContinuousClock.now
         do throws(Failure) {
             let written = try await persist { write throws(PostgresError) in
@@ -48,9 +49,9 @@ struct Writer: Sendable {
                 withheld: Set(stored.flatMap { $1.withheld }))
         } catch {
             guard case .refused(let refusal) = error else { return }
-            guard ready.count > 1 else { return await refused(ready[0], refusal) }
-            await write(Array(ready[..<(ready.count / 2)]))
-            await write(Array(ready[(ready.count / 2)...]))
+            guard ready.count > 1 else { return await refused(ready[0], refusal, since: begin) }
+            await write(Array(ready[..<(ready.count / 2)]), since: begin)
+            await write(Array(ready[(ready.count / 2)...]), since: begin)
         }
     }
 
@@ -75,10 +76,18 @@ struct Writer: Sendable {
     }
 
     /// Postgres refuses to write this one: somebody's trigger or lock, not a bad document.
-    private func refused(_ ready: ReadyDocument, _ error: PostgresError.ServerError) async {
-        let isLock = [.lockNotAvailable, .queryCancelled].contains(error.sqlState)
+    private func refused(
+        _ ready: ReadyDocument, _ error: PostgresError.ServerError, since begin: ContinuousClock.Instant
+    ) async {
+        // One that takes longer than a statement may is to blame for that itself only if others were written meanwhile.
+        let isOwn =
+            switch error.sqlState {
+            case .lockNotAvailable: false
+            case .queryCancelled: report.snapshot.lastSuccess.map { $0 > begin } ?? false
+            default: true
+            }
         var generator = SystemRandomNumberGenerator()
-        let ends = judge.refusedByDatabase(ready.fetch.jobs, charged: !isLock, using: &generator)
+        let ends = judge.refusedByDatabase(ready.fetch.jobs, charged: isOwn, using: &generator)
         await board.putBack(ready.settled(ends, error: PostgresError.server(error).description))
     }
 

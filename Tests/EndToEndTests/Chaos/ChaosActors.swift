@@ -19,7 +19,7 @@ struct ChaosActor: Sendable {
         } catch {
             // Another fault met this one: a lock that the restart of the server ended, say.
         }
-        stage.counts.noteWindow(event.fault, from: begin)
+        stage.counts.noteWindow(event, from: begin)
     }
 
     private var slot: ChaosSlot { stage.slots[event.slot] }
@@ -58,7 +58,7 @@ struct ChaosActor: Sendable {
             try slot.start()
         case .term:
             if slot.worker.isRunning { stage.counts.add(.term) }
-            slot.worker.signal(SIGTERM)
+            slot.term()
             try await pause()
             try slot.start()
         default:
@@ -129,9 +129,12 @@ struct ChaosActor: Sendable {
         stage.counts.add(.readOnly, told() - before)
     }
 
+    private static let waiting = """
+        SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'engagement-worker %' AND wait_event_type = 'Lock'
+        """
+
     private func hold() async throws {
         let connection = try await stage.cluster.connect(applicationName: "chaos \(event.fault.rawValue)")
-        let engagements = try await stage.cluster.count("SELECT count(*) FROM engagements")
         let held: HeldSession
         switch event.fault {
         case .snapshot: held = try await .snapshot(connection)
@@ -139,13 +142,17 @@ struct ChaosActor: Sendable {
             held = try await HeldSession(
                 connection,
                 """
-                SELECT FROM engagements ORDER BY md5(id || \(event.choice)) LIMIT 20 FOR UPDATE;
-                SELECT FROM contacts ORDER BY md5(id || \(event.choice)) LIMIT 20 FOR UPDATE
+                SELECT FROM engagements ORDER BY md5(id || \(event.choice)) LIMIT 200 FOR UPDATE;
+                SELECT FROM contacts ORDER BY md5(id || \(event.choice)) LIMIT 200 FOR UPDATE
                 """)
         default: held = try await HeldSession(connection, "LOCK TABLE enrichment_queue IN ACCESS EXCLUSIVE MODE")
         }
-        if event.fault != .rowLock || engagements > 0 { stage.counts.add(event.fault) }
+        async let met: Void = eventually(within: Self.patience, "a worker waits for the lock") {
+            try await stage.cluster.count(Self.waiting) > 0
+        }
         try? await pause()
+        let isMet = (try? await met) != nil
+        if isMet || event.fault == .snapshot { stage.counts.add(event.fault) }
         await held.release()
     }
 

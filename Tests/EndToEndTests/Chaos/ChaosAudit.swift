@@ -5,9 +5,9 @@ enum ChaosAudit {
         Audit.install + """
             ALTER TABLE audit_gone ADD at timestamptz DEFAULT clock_timestamp();
 
-            CREATE TABLE audit_charges (engagement_id text, error text, at_claim boolean, at timestamptz);
+            CREATE TABLE audit_charges (engagement_id text, error text, at_claim boolean, at timestamptz, boot_id bigint);
             CREATE OR REPLACE FUNCTION audit_charged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                INSERT INTO audit_charges VALUES (NEW.engagement_id, NEW.last_error, NEW.claims > OLD.claims, clock_timestamp());
+                INSERT INTO audit_charges VALUES (NEW.engagement_id, NEW.last_error, NEW.claims > OLD.claims, clock_timestamp(), OLD.leased_by);
                 RETURN NULL;
             END $$;
 
@@ -45,6 +45,13 @@ enum ChaosAudit {
                 FOR EACH ROW EXECUTE FUNCTION audit_unlinked('companies', 'company_id');
             CREATE CONSTRAINT TRIGGER audit_unlinked AFTER DELETE ON engagement_tags DEFERRABLE INITIALLY DEFERRED
                 FOR EACH ROW EXECUTE FUNCTION audit_unlinked('tags', 'tag_id');
+
+            CREATE FUNCTION audit_disowned() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO audit_links VALUES (NEW.id, 'owner', '{}');
+                RETURN NULL;
+            END $$;
+            CREATE TRIGGER audit_disowned AFTER UPDATE ON engagements FOR EACH ROW
+                WHEN (OLD.owner_user_id IS NOT NULL AND NEW.owner_user_id IS NULL) EXECUTE FUNCTION audit_disowned();
 
             CREATE TABLE audit_denials (part text, evidence_id text);
             CREATE FUNCTION audit_denied() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -26,26 +26,49 @@ struct ChaosInvariants: Sendable {
         let requests = Dictionary(grouping: stage.world.requests.filter { $0.id != nil }) { $0.id! }
         let now = ContinuousClock.now
         let rows = try await stage.cluster.run(
-            "SELECT engagement_id, error, extract(epoch FROM clock_timestamp() - at)::text AS ago FROM audit_charges")
+            """
+            SELECT engagement_id, error, extract(epoch FROM clock_timestamp() - at)::text AS ago, boot_id::text AS boot
+            FROM audit_charges
+            """)
+        let slots = slotsByBoot
         return try rows.compactMap { row in
             let (id, error) = (try row.text("engagement_id"), try row.textIfPresent("error") ?? "nothing")
             guard !own.contains(id) else { return nil }
             let time = now - .seconds(Double(try row.text("ago"))!)
-            return wrong(error, time, requests[id] ?? []).map { "6: \(id) was charged for \(error): \($0)" }
+            guard let slot = slots[try row.text("boot")] else { return "6: \(id) was charged by nobody" }
+            return wrong(error, time, slot, requests[id] ?? []).map { "6: \(id) was charged for \(error): \($0)" }
         }
     }
 
+    /// By the boot id of each worker that ran.
+    private var slotsByBoot: [String: Int] {
+        var slots: [String: Int] = [:]
+        for (number, slot) in stage.slots.enumerated() {
+            for life in slot.lives {
+                let boot = life.process.records().lazy.compactMap { $0["worker"] as? String }.first
+                if let bits = boot.flatMap({ UInt64($0, radix: 16) }) {
+                    slots[String(Int64(bitPattern: bits))] = number
+                }
+            }
+        }
+        return slots
+    }
+
     /// Why a job should not have been charged then for what became of one of the requests for it.
-    private func wrong(_ error: String, _ time: ContinuousClock.Instant, _ requests: [JournalEntry]) -> String? {
+    private func wrong(
+        _ error: String, _ time: ContinuousClock.Instant, _ slot: Int, _ requests: [JournalEntry]
+    ) -> String? {
         let (counts, timeout) = (stage.counts, ChaosSlot.requestTimeout)
         // What became of it waited for the database then, which may have been away for a while.
         let lately = time - timeout - .seconds(20)...time
-        if !error.hasPrefix("HTTP"), !counts.windows(in: lately, of: \.breaksRequests).isEmpty { return nil }
+        if !error.hasPrefix("HTTP"), !counts.windows(in: lately, slot: slot, of: \.breaksRequests).isEmpty {
+            return nil
+        }
         var reason = "no request failed"
         for sent in requests.map(\.time) where lately.contains(sent) {
             guard let away = counts.windows(in: sent...sent, of: \.isWholeAPI).last else { continue }
             // A failure is a job's own if what is asked for next is served. That may arrive late.
-            let isLate = !counts.windows(in: sent...sent + .seconds(1), of: \.slowsRequests).isEmpty
+            let isLate = !counts.windows(in: sent...sent + .seconds(1), slot: slot, of: \.slowsRequests).isEmpty
             let next = sent + (away.fault == .apiHang || isLate ? timeout : .zero) + .seconds(1)
             if next >= away.time.upperBound { return nil }
             reason = "the API as a whole was away (\(away.fault))"
@@ -69,6 +92,7 @@ struct ChaosInvariants: Sendable {
                     switch part {
                     case "contacts": truth.contacts.map(\.id)
                     case "companies": truth.companies.map(\.id)
+                    case "owner": truth.owner.map { [$0.id] } ?? []
                     default: truth.tags.map(\.id)
                     }
                 return Set(links) == left

@@ -77,6 +77,16 @@ struct ChaosRun: Sendable {
         for scope in ChaosStage.scopes { stage.world.grant(scope) }
     }
 
+    /// Workers that were asked to end in the storm and did not end in order.
+    func disorderly() async throws -> [String] {
+        var found: [String] = []
+        for life in stage.slots.flatMap(\.lives) where life.wasAsked && !life.wasKilled {
+            let status = try await life.process.exitStatus()
+            if status != 0 { found.append("asked to end, it ended with \(status):\n\(life.process.tail)") }
+        }
+        return found
+    }
+
     /// What is due is done; what waits for its time, not found for one, may wait on.
     func settle() async throws {
         try await drain("every job that is due has ended, and every denial is lifted") {

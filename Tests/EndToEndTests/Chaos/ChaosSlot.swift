@@ -10,6 +10,7 @@ final class ChaosSlot: Sendable {
         let process: WorkerProcess
         var wasKilled = false
         var wasFrozen = false
+        var wasAsked = false
     }
 
     static let lease = Duration.seconds(5)
@@ -50,18 +51,25 @@ final class ChaosSlot: Sendable {
     var lives: [Life] { state.withLock(\.self) }
 
     func kill() async throws {
-        let process = state.withLock { lives in
-            lives[lives.count - 1].wasKilled = true
+        try await mark { $0.wasKilled = true }.kill9()
+    }
+
+    /// Notes what becomes of the one that was started last.
+    private func mark(_ change: (inout Life) -> Void) -> WorkerProcess {
+        state.withLock { lives in
+            change(&lives[lives.count - 1])
             return lives[lives.count - 1].process
         }
-        try await process.kill9()
+    }
+
+    /// Asks it to end.
+    func term() {
+        let process = mark { $0.wasAsked = true }
+        process.signal(SIGTERM)
     }
 
     func freeze() -> WorkerProcess {
-        let process = state.withLock { lives in
-            lives[lives.count - 1].wasFrozen = true
-            return lives[lives.count - 1].process
-        }
+        let process = mark { $0.wasFrozen = true }
         process.freeze()
         return process
     }

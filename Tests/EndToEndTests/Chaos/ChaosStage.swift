@@ -23,7 +23,10 @@ final class ChaosStage: Sendable {
     private init(_ cluster: PrivateCluster, _ schedule: ChaosSchedule) async throws {
         self.cluster = cluster
         self.schedule = schedule
-        simulator = Simulator(seed: schedule.seed, settings: Stage.small)
+        var settings = Stage.small
+        // So that none left is not what some version has.
+        settings.children = 1...3
+        simulator = Simulator(seed: schedule.seed, settings: settings)
         try await simulator.start()
         token = ChaosToken(simulator.world)
         simulator.world.setLatency(.milliseconds(10))
@@ -116,16 +119,22 @@ final class ChaosCounts: Sendable {
     /// From the beginning of a fault to its end.
     struct Window: Sendable {
         let fault: ChaosFault
+        let slot: Int
         let time: ClosedRange<ContinuousClock.Instant>
     }
 
-    func noteWindow(_ fault: ChaosFault, from start: ContinuousClock.Instant) {
-        windows.withLock { $0.append(Window(fault: fault, time: start...ContinuousClock.now)) }
+    func noteWindow(_ event: ChaosSchedule.Event, from start: ContinuousClock.Instant) {
+        let window = Window(fault: event.fault, slot: event.slot, time: start...ContinuousClock.now)
+        windows.withLock { $0.append(window) }
     }
 
-    /// Those of faults that fit which overlap the time.
-    func windows(in time: ClosedRange<ContinuousClock.Instant>, of fits: (ChaosFault) -> Bool) -> [Window] {
-        windows.withLock { $0.filter { fits($0.fault) && $0.time.overlaps(time) } }
+    /// Those of faults that fit which overlap the time; of one slot, or of all.
+    func windows(
+        in time: ClosedRange<ContinuousClock.Instant>, slot: Int? = nil, of fits: (ChaosFault) -> Bool
+    ) -> [Window] {
+        windows.withLock { windows in
+            windows.filter { fits($0.fault) && (slot ?? $0.slot) == $0.slot && $0.time.overlaps(time) }
+        }
     }
 
     var text: String {

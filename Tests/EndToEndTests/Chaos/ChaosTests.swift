@@ -35,6 +35,7 @@ import Testing
             print("chaos: \(stage.counts.text)")
             try await run.heal()
             none(stage.counts.unaskedEnds, "in the storm")
+            none(try await run.disorderly(), "in the storm")
             let invariants = ChaosInvariants(stage: stage)
             try await invariants.leasesEnd()
             try await run.settle()
