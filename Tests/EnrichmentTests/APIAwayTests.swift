@@ -104,33 +104,29 @@ import Testing
         }
     }
 
-    /// Two workers know the limit from before: what is left to do does not storm the API that is back.
+    /// Two workers that may ask forty times a second together: what is left to do does not storm the API that is back.
     @Test func anAPIThatIsBackIsNotStormedByAllWorkersAtOnce() async throws {
         let limit = 40
         try await ScopeLab.run { lab in
             try await lab.database.knowCredential()
             let port = Int(lab.simulator.port)
-            lab.world.setRateLimit(perSecond: limit, .bucket)
-            let workers = [try await lab.worker(), try await lab.worker()]
+            var workers: [TestWorker] = []
+            for _ in 0..<2 { workers.append(try await lab.worker { $0.maxRequestsPerSecond = Double(limit) }) }
             try await lab.insert(lab.ids(0..<300))
-            for worker in workers {
-                try await eventually("the limit is known") { !worker.log.records(of: .rateLimited).isEmpty }
-            }
+            try await lab.world.waitForRequests(total: 60)
             await lab.simulator.stop()
-            try await lab.insert(lab.ids(300..<800))
             for worker in workers {
                 try await eventually("api.lost") { worker.log.records(of: .apiLost).count == 1 }
             }
             try await eventually("no storm is left") { try await lab.database.count(Self.held) <= 8 }
             let before = lab.world.totalRequests
             try await lab.simulator.start(port: port)
-            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "800", within: .seconds(120))
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "300", within: .seconds(120))
             let after = lab.world.requests.dropFirst(before)
             let first = try #require(after.first).time
             let atOnce = after.count { $0.time < first + .seconds(1) }
-            #expect(atOnce <= limit, "\(atOnce) requests in the first second")
-            let refused = after.count { $0.status == 429 }
-            #expect(refused <= 10, "\(refused) refused")
+            // The trial itself, and turns that are used a little late.
+            #expect(atOnce <= limit + limit / 10, "\(atOnce) requests in the first second")
             #expect(try await lab.database.count("SELECT count(*) FROM dead_letters") == 0)
             for worker in workers {
                 #expect(worker.log.done(.retry).isEmpty)
