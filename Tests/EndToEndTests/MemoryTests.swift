@@ -58,7 +58,8 @@ import Testing
             try await stage.drained(within: .seconds(240))
             let stored = "SELECT count(*) FROM engagement_transcripts WHERE length(transcript) = 30 << 20"
             #expect(try await stage.database.count(stored) == 10)
-            try Self.expectPeak("10 documents of 30 MB", worker, goal: .max)
+            // The debug build, which takes more, has to keep what it prints.
+            try Self.expectPeak("10 documents of 30 MB", worker, goal: WorkerProcess.isGiven ? Self.goal : .max)
         }
     }
 

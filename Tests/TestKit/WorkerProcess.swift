@@ -150,6 +150,9 @@ package final class WorkerProcess: Sendable {
         return FileHandle(forReadingAtPath: file)!
     }
 
+    /// It is the one that `ENGAGEMENT_TEST_BINARY` names: the release build, where `Tests/endurance` does so.
+    package static let isGiven = ProcessInfo.processInfo.environment["ENGAGEMENT_TEST_BINARY"] != nil
+
     /// `ENGAGEMENT_TEST_BINARY` if that is set, else the one that was built with the tests.
     private static let binary: URL = {
         if let given = ProcessInfo.processInfo.environment["ENGAGEMENT_TEST_BINARY"] {
