@@ -213,27 +213,10 @@ import Testing
 
 /// A port on loopback that takes connections and never says anything.
 final class SilentListener {
-    struct NoPort: Error { let errno: Int32 }
-
     let port: UInt16
     private var descriptor: Int32
 
-    init() throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = descriptor
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) == 0 && listen(descriptor, 16) == 0
-                    && getsockname(descriptor, pointer, &length) == 0
-            }
-        }
-        guard isBound else { throw NoPort(errno: errno) }
-        port = UInt16(bigEndian: address.sin_port)
-    }
+    init() throws { (descriptor, port) = try Loopback.listen() }
 
     func close() {
         guard descriptor >= 0 else { return }

@@ -29,7 +29,7 @@ struct BoardWriterTests {
                 }
             }
             for number in 1...writers {
-                try await eventually("writer \(number) waits") { await board.waitingWriters.contains(number) }
+                try await eventually("writer \(number) waits") { await board.writers[number] != nil }
             }
             let large = Outbox.maxBytes + 1
             await board.deliver(zip(fetches, [10, large]).map { Self.document($0, bytes: $1) })

@@ -1,4 +1,5 @@
 import Enrichment
+import Postgres
 import Simulator
 import TestKit
 import Testing
@@ -21,6 +22,38 @@ import Testing
             #expect(try await lab.database.count("SELECT count(*) FROM scope_denials") == 0)
             #expect(worker.log.records(of: .scopeDenied).isEmpty)
             try await worker.stop()
+        }
+    }
+
+    /// The new token is there while the API is away, and so is the row in which the old one's refusal would be written down. What
+    /// is known of the old one says nothing of the new one, and an answer that tells nothing is no reason to wait long.
+    @Test(arguments: [false, true]) func aNewTokenIsTriedUntilThereIsAnAnswer(_ isLocked: Bool) async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            let worker = try await lab.worker()
+            try await lab.insert([lab.world.id(0)])
+            try await lab.drained()
+            let person = try await lab.database.connect()
+            if isLocked { try await person.run(script: "BEGIN; SELECT FROM credentials FOR UPDATE", name: "lock") }
+            lab.world.removeToken(ScopeLab.token)
+            try await lab.insert([lab.world.id(1)])
+            try await eventually("it is refused") { worker.log.records(of: .credentialInvalid).count == 1 }
+            let before = lab.world.totalRequests
+            lab.world.setFault(.page)
+            lab.replaceToken("sk-apik_new.secret")
+            try await eventually("it was tried in vain") {
+                lab.world.requests.dropFirst(before).contains { $0.isList && $0.status == 200 }
+            }
+            if isLocked { try await person.run(script: "ROLLBACK", name: "unlock") }
+            lab.world.clearOverrideOfAll()
+            try await eventually(within: .seconds(5), "it is taken") {
+                worker.log.records(of: .credentialRestored).count == 1
+            }
+            try await lab.drained()
+            #expect(try await lab.database.count("SELECT count(*) FROM engagements") == 2)
+            #expect(worker.log.records(of: .credentialInvalid).count == 1)
+            try await worker.stop()
+            await person.close()
         }
     }
 

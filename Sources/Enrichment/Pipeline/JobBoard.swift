@@ -26,7 +26,7 @@ actor JobBoard {
     private var isIntakeClosed = false
     private var senders: [CheckedContinuation<Void, Never>] = []
     /// By number; the first one alone takes large documents.
-    private var writers: [Int: CheckedContinuation<Void, Never>] = [:]
+    private(set) var writers: [Int: CheckedContinuation<Void, Never>] = [:]
     private var claimer: CheckedContinuation<Void, Never>?
     var governor: CheckedContinuation<Void, Never>?
     /// Requests that are not the first of their job and wait for a turn.
@@ -91,8 +91,6 @@ actor JobBoard {
             await withCheckedContinuation { finisher = $0 }
         }
     }
-
-    var waitingWriters: Set<Int> { Set(writers.keys) }
 
     var inHand: (inFlight: Int, unwritten: Int) { (inFlight, outbox.count + beingWritten) }
 

@@ -35,7 +35,9 @@ struct ChaosInvariants: Sendable {
             let (id, error) = (try row.text("engagement_id"), try row.textIfPresent("error") ?? "nothing")
             guard !own.contains(id) else { return nil }
             let time = now - .seconds(Double(try row.text("ago"))!)
-            guard let slot = slots[try row.text("boot")] else { return "6: \(id) was charged by nobody" }
+            guard let slot = try row.textIfPresent("boot").flatMap({ slots[$0] }) else {
+                return "6: \(id) was charged by nobody"
+            }
             return wrong(error, time, slot, requests[id] ?? []).map { "6: \(id) was charged for \(error): \($0)" }
         }
     }
