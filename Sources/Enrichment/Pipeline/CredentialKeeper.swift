@@ -3,8 +3,8 @@ import Postgres
 
 /// The credential: whether the API takes it, and what happens while it does not.
 ///
-/// While it is refused nothing is claimed and no job is charged. A changed token is tried at once, an unchanged one by
-/// one request of all workers every 30 s. Both with a page of one engagement, which needs no job and tells a refused
+/// While it is refused nothing is claimed and no job is charged. A changed token is tried at once, and until there is an
+/// answer that tells something, by one request of all workers a second; a refused one every 30 s. Both with a page of one engagement, which needs no job and tells a refused
 /// token (401) from one without `engagements:read` (403).
 actor CredentialKeeper {
     enum Trouble: String, Sendable {
@@ -21,6 +21,7 @@ actor CredentialKeeper {
 
     private static let lookInterval: Duration = .seconds(1)
     private static let tryInterval: Duration = .seconds(30)
+    private static let doubtInterval: Duration = .seconds(1)
 
     private let source: CredentialSource
     private let store: CredentialStore
@@ -36,8 +37,10 @@ actor CredentialKeeper {
     private var salt: String?
     /// The token that Postgres was told of.
     private var seen: Credential?
-    /// The token that the API refused last.
+    /// The token that was tried last, or is known to be refused.
     private var tried: Credential?
+    /// The answer to that told nothing of the token.
+    private var isInDoubt = false
     /// A token that was served again after it had been refused.
     private var acquitted: Credential?
     private var lastTry = ContinuousClock.now - tryInterval
@@ -45,8 +48,8 @@ actor CredentialKeeper {
     private var baseSent = ContinuousClock.now
     /// A command that works once does not wait for another token.
     private let stopsOnTrouble: Bool
-    /// What Postgres has to be told yet.
-    private var unwritten: CredentialStore.State?
+    /// What Postgres has to be told yet, and of which token.
+    private var unwritten: (state: CredentialStore.State, credential: Credential)?
     /// Changes of our own; a look that was under way meanwhile knows nothing of them.
     private var epoch = 0
 
@@ -92,7 +95,7 @@ actor CredentialKeeper {
         if let credential = source.credential, credential != used { return trouble == nil ? .isReplaced : .isRefused }
         // It was refused before and then served again, unchanged: this time ask whether it is the token.
         if trouble == nil, used == acquitted, await confirmBase(after: .now) == .readable { return .isItsOwn }
-        tried = used
+        (tried, isInDoubt) = (used, false)
         await enter(.refused, requestID: requestID)
         return .isRefused
     }
@@ -117,7 +120,7 @@ actor CredentialKeeper {
 
     /// Tells Postgres that something was read, where no look did yet: for a worker that ends soon.
     func close() async {
-        if trouble == nil, await scopes.isKnown { await judge(.ok) }
+        if trouble == nil, await scopes.isKnown, let seen { await judge(.ok, of: seen) }
     }
 
     /// Runs until the task is cancelled.
@@ -143,7 +146,7 @@ actor CredentialKeeper {
         // The database may be away; the API need not wait for it.
         if credential != seen { _ = await announce() }
         if trouble != nil, credential != tried { return await tryAgain() }
-        if let unwritten { await judge(unwritten) }
+        if let unwritten { await judge(unwritten.state, of: unwritten.credential) }
         let before = epoch
         guard let look = await scopes.look() else {
             if trouble != nil, .now - lastTry >= Self.tryInterval { await tryAgain() }
@@ -183,20 +186,21 @@ actor CredentialKeeper {
         case .ok:
             await scopes.know()
             await leave()
-        case .unknown: if trouble == nil, await scopes.isKnown { await judge(.ok) }
+        case .unknown: if trouble == nil, let seen, await scopes.isKnown { await judge(.ok, of: seen) }
         }
     }
 
     private func adopt(_ new: Trouble) async {
         // A command that works once finds out for itself.
         guard !stopsOnTrouble else { return }
-        tried = seen
+        (tried, isInDoubt) = (seen, false)
         await enter(new, isNews: false)
     }
 
     private func mayTry(_ credential: Credential) async -> Bool {
         guard let fingerprint = fingerprint(credential) else { return false }
-        return (try? await store.mayTry(fingerprint)) ?? false
+        let interval = isInDoubt ? Self.doubtInterval : Self.tryInterval
+        return (try? await store.mayTry(fingerprint, every: interval)) ?? false
     }
 
     private func tryAgain() async {
@@ -204,7 +208,7 @@ actor CredentialKeeper {
         switch await askForPage() {
         case .readable:
             if isUnchanged { acquitted = tried }
-            await judge(await scopes.isKnown ? .ok : .unknown)
+            if let tried { await judge(await scopes.isKnown ? .ok : .unknown, of: tried) }
             await leave()
         // It may be another token than the one of which Postgres knows that.
         case .troubled: await tell()
@@ -215,19 +219,23 @@ actor CredentialKeeper {
     private func askForPage() async -> Base {
         guard let credential = source.credential else { return .troubled }
         lastTry = .now
-        tried = credential
+        (tried, isInDoubt) = (credential, true)
         guard await board.takeTurn() else { return .unknown }
         let sent = ContinuousClock.now
         let reply = await client.probe(credential, budget: budget)
         await health.note(reply, sent: sent)
         // It says nothing of a token that came meanwhile.
         guard credential == source.credential else { return .unknown }
+        let verdict: Trouble?
         switch reply {
-        case .document: return .readable
-        case .unauthorized: await enter(.refused, requestID: reply.requestID)
-        case .forbidden: await enter(.forbidden, requestID: reply.requestID)
+        case .document: verdict = nil
+        case .unauthorized: verdict = .refused
+        case .forbidden: verdict = .forbidden
         default: return .unknown
         }
+        isInDoubt = false
+        guard let verdict else { return .readable }
+        await enter(verdict, requestID: reply.requestID)
         return .troubled
     }
 
@@ -246,12 +254,13 @@ actor CredentialKeeper {
         if isNews { await tell() }
     }
 
-    /// Tells Postgres of the trouble.
+    /// Tells Postgres of the trouble with the token that was tried.
     private func tell() async {
+        guard let tried else { return }
         switch trouble {
         case nil, .missing: break
-        case .refused: await judge(.refused)
-        case .forbidden: await judge(.forbidden)
+        case .refused: await judge(.refused, of: tried)
+        case .forbidden: await judge(.forbidden, of: tried)
         }
     }
 
@@ -264,10 +273,12 @@ actor CredentialKeeper {
         if trouble != nil { await board.hold() }
     }
 
-    private func judge(_ state: CredentialStore.State) async {
-        unwritten = state
-        guard let seen, let fingerprint = fingerprint(seen) else { return }
-        if (try? await store.judge(state, of: fingerprint)) != nil, unwritten == state { unwritten = nil }
+    /// Postgres takes what is said of the token that it was told of last.
+    private func judge(_ state: CredentialStore.State, of credential: Credential) async {
+        unwritten = (state, credential)
+        guard seen != nil, let fingerprint = fingerprint(credential) else { return }
+        guard (try? await store.judge(state, of: fingerprint)) != nil else { return }
+        if let unwritten, unwritten == (state, credential) { self.unwritten = nil }
     }
 
     private func fingerprint(_ credential: Credential) -> String? { salt.map(credential.fingerprint) }

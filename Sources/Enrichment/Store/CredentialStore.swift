@@ -61,9 +61,11 @@ package struct CredentialStore: Sendable {
             Statements.credentialJudge, [.text(name), .text(fingerprint), .text(state.rawValue)])
     }
 
-    /// Leave to try a refused token again: for one of all workers every 30 s.
-    func mayTry(_ fingerprint: String) async throws(PostgresError) -> Bool {
-        try await !session.query(Statements.credentialTry, [.text(name), .text(fingerprint)]).isEmpty
+    /// Leave to try a token again: for one of all workers, and then for none of them for that long.
+    func mayTry(_ fingerprint: String, every interval: Duration) async throws(PostgresError) -> Bool {
+        try await !session.query(
+            Statements.credentialTry, [.text(name), .text(fingerprint), .double(interval / .seconds(1))]
+        ).isEmpty
     }
 
     func look() async throws(PostgresError) -> Look {
