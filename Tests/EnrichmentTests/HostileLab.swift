@@ -75,13 +75,14 @@ struct HostileLab {
         }
     }
 
-    /// Entities that no stored engagement shows.
+    /// Entities that no stored engagement shows. An owner without an id that can be one has a digest for it, while its engagement may
+    /// name its owner by another.
     private static let unshown = """
         SELECT coalesce(string_agg(e.id, ' '), '') FROM (
             SELECT id FROM contacts WHERE id NOT IN (SELECT contact_id FROM engagement_contacts)
             UNION ALL SELECT id FROM companies WHERE id NOT IN (SELECT company_id FROM engagement_companies)
             UNION ALL SELECT id FROM tags WHERE id NOT IN (SELECT tag_id FROM engagement_tags)
-            UNION ALL SELECT id FROM users WHERE id NOT IN (
+            UNION ALL SELECT id FROM users WHERE left(id, 7) <> 'digest_' AND id NOT IN (
                 SELECT owner_user_id FROM engagements WHERE owner_user_id IS NOT NULL)) AS e
         """
 

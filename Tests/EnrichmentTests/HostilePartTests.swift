@@ -68,7 +68,9 @@ import Testing
                 Self.count("engagement_contacts"), "1"),
             .init("a CRM association that is a list", ["crm_association": #"["\#(word)"]"#], open, "0"),
             .init("a CRM association without id", ["crm_association": #"{"source":"\#(word)"}"#], open, "0"),
-            .init("an owner_user_id", ["owner_user_id": "\"\(long)\""], Self.count("engagement_contacts"), "2"),
+            .init(
+                "an owner_user_id", ["owner_user_id": "\"\(long)\"", "owner": "null"],
+                Self.count("engagement_contacts"), "2"),
         ])
     }
 
