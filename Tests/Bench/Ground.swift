@@ -56,10 +56,39 @@ final class Ground {
         try await cluster.run("INSERT INTO enrichment_queue (engagement_id) VALUES \(list)")
     }
 
-    func connect() async throws -> Connection {
+    /// Jobs of engagements that nobody knows.
+    func enqueue(_ count: Int) async throws {
+        try await cluster.run(
+            "INSERT INTO enrichment_queue (engagement_id) SELECT 'ngmt_' || n FROM generate_series(1, \(count)) AS n")
+    }
+
+    /// Stores every engagement that many times, with all its rows, under ids of its own; the copies' transcripts are short.
+    func multiply(by times: Int) async throws {
+        for (table, key) in Self.tables {
+            let column = key.split(separator: " ").last!
+            let rows = try await cluster.run(
+                """
+                SELECT string_agg(quote_ident(attname), ', ') AS names,
+                       string_agg(CASE attname WHEN '\(column)' THEN '\(column) || ''x'' || n'
+                                  WHEN 'transcript' THEN 'left(transcript, 200)' ELSE quote_ident(attname) END, ', ') AS copies
+                FROM pg_attribute
+                WHERE attrelid = '\(table)'::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = '' AND attgenerated = ''
+                """)
+            let (names, copies) = (try rows[0].text("names"), try rows[0].text("copies"))
+            try await cluster.run(
+                """
+                SET session_replication_role = replica;
+                INSERT INTO \(table) (\(names)) SELECT \(copies) FROM \(table), generate_series(2, \(times)) AS n;
+                RESET session_replication_role
+                """)
+        }
+    }
+
+    func connect(synchronousCommit: Bool = true) async throws -> Connection {
         var configuration = ConnectionConfiguration(
             conninfo: cluster.conninfo, applicationName: "bench", schema: "askelephant")
         configuration.statementTimeout = .seconds(60)
+        configuration.synchronousCommit = synchronousCommit
         return try await Connection.open(configuration)
     }
 }

@@ -2,54 +2,63 @@ import Foundation
 
 /// What was measured: for each figure the value of every round.
 struct Report {
-    struct Goal {
-        let name: String
-        /// The figure that is compared.
-        let figure: String
-        let bound: Double
-        var isUpper = false
-    }
-
     private(set) var figures: [String: [Double]] = [:]
     private var order: [String] = []
+    private var latest: [String: Double] = [:]
+    private var ratios: [String: [Double]] = [:]
 
     mutating func add(_ name: String, _ value: Double) {
         if figures[name] == nil { order.append(name) }
         figures[name, default: []].append(value)
+        latest[name] = value
     }
 
-    /// Of the latest round.
-    subscript(_ name: String) -> Double { figures[name]?.last ?? .nan }
+    /// Of this round; no number where it was not measured.
+    subscript(_ name: String) -> Double { latest[name] ?? .nan }
 
-    static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        guard !sorted.isEmpty else { return .nan }
-        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
-    }
-
-    func table(_ goals: [Goal]) -> String {
-        var lines = ["| figure | median | lowest | highest |", "| --- | --- | --- | --- |"]
-        for name in order {
-            let values = figures[name]!
-            lines.append(
-                "| \(name) | \(text(Self.median(values))) | \(text(values.min()!)) | \(text(values.max()!)) |")
+    mutating func endRound() {
+        for ratio in Ratio.all {
+            let value = ratio.value(self)
+            if !value.isNaN { ratios[ratio.name, default: []].append(value) }
         }
-        lines += ["", "| ratio | median | goal | |", "| --- | --- | --- | --- |"]
-        for goal in goals {
-            guard let values = figures[goal.figure] else { continue }
-            let median = Self.median(values)
-            let isMet = goal.isUpper ? median <= goal.bound : median >= goal.bound
-            let bound = (goal.isUpper ? "at most " : "at least ") + text(goal.bound)
-            lines.append("| \(goal.name) | \(text(median)) | \(bound) | \(isMet ? "met" : "**not met**") |")
+        latest = [:]
+    }
+
+    var table: String {
+        var lines = ["| figure | median | lowest | highest |", "| --- | --- | --- | --- |"]
+        for name in order { lines.append("| \(name) | \(spread(figures[name]!)) |") }
+        lines += ["", "| ratio | median | lowest | highest | goal | |", "| --- | --- | --- | --- | --- | --- |"]
+        for ratio in Ratio.all {
+            guard let values = ratios[ratio.name] else { continue }
+            let goal = (ratio.isUpper ? "at most " : "at least ") + text(ratio.goal)
+            let verdict = ratio.isMet(values.median) ? "met" : "**not met**"
+            lines.append("| \(ratio.name) | \(spread(values)) | \(goal) | \(verdict) |")
         }
         return lines.joined(separator: "\n")
     }
 
     func json() throws -> Data {
-        try JSONSerialization.data(withJSONObject: figures, options: [.prettyPrinted, .sortedKeys])
+        try JSONSerialization.data(
+            withJSONObject: ["figures": figures, "ratios": ratios], options: [.prettyPrinted, .sortedKeys])
+    }
+
+    private func spread(_ values: [Double]) -> String {
+        [values.median, values.min()!, values.max()!].map(text).joined(separator: " | ")
     }
 
     private func text(_ value: Double) -> String {
         String(format: abs(value) >= 100 ? "%.0f" : abs(value) >= 10 ? "%.1f" : "%.2f", value)
+    }
+}
+
+extension [Double] {
+    var median: Double { quantile(0.5) }
+
+    func quantile(_ share: Double) -> Double {
+        let sorted = sorted()
+        guard !sorted.isEmpty else { return .nan }
+        let place = share * Double(sorted.count - 1)
+        let (below, above) = (sorted[Int(place)], sorted[Int(place.rounded(.up))])
+        return below + (place - place.rounded(.down)) * (above - below)
     }
 }

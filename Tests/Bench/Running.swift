@@ -2,32 +2,52 @@ import Foundation
 import Glibc
 import TestKit
 
-/// The release binary as a process, on its way from a full queue to an empty one.
+/// The release binary as a process, or several of them, on their way from a full queue to an empty one.
 final class Running {
     struct Run {
+        let jobs: Int
         let seconds: Double
         let workerCPU: Double
         let serverCPU: Double
         let peakMegabytes: Double
+
+        var rate: Double { Double(jobs) / seconds }
+        /// Of CPU for one engagement.
+        var workerMicroseconds: Double { workerCPU / Double(jobs) * 1e6 }
+        var serverMicroseconds: Double { serverCPU / Double(jobs) * 1e6 }
     }
 
-    private let ground: Ground
-    private let worker: WorkerProcess
+    static let token = "sk-apik_bench.bench"
 
-    /// A worker that has nothing to do yet.
-    init(_ ground: Ground, _ site: Site, _ flags: [String] = []) async throws {
+    private let ground: Ground
+    private let workers: [WorkerProcess]
+
+    /// A worker for each site, none of which has anything to do yet; stopped at the end.
+    static func with(
+        _ ground: Ground, _ sites: [Site], concurrency: Int = 64, _ body: (Running) async throws -> Void
+    ) async throws {
+        let running = try await Running(ground, sites, concurrency)
+        let result: Result<Void, any Error>
+        do { result = .success(try await body(running)) } catch { result = .failure(error) }
+        for worker in running.workers { try await worker.kill9() }
+        try result.get()
+    }
+
+    private init(_ ground: Ground, _ sites: [Site], _ concurrency: Int) async throws {
         self.ground = ground
         // What the credential may read is known, so that no request goes out alone.
         try await ground.cluster.run(
             "INSERT INTO credentials (name, state) VALUES ('default', 'ok') ON CONFLICT (name) DO UPDATE SET state = 'ok'"
         )
-        worker = try WorkerProcess(
-            ["run"] + flags,
-            environment: [
-                "DATABASE_URL": ground.cluster.conninfo, "ASKELEPHANT_BASE_URL": site.url,
-                "ASKELEPHANT_TOKEN": "sk-apik_bench.bench",
-            ])
-        try await worker.waitFor("worker.ready")
+        workers = try sites.map { site in
+            try WorkerProcess(
+                ["run", "--concurrency", String(concurrency)],
+                environment: [
+                    "DATABASE_URL": ground.cluster.conninfo, "ASKELEPHANT_BASE_URL": site.url,
+                    "ASKELEPHANT_TOKEN": Self.token,
+                ])
+        }
+        for worker in workers { try await worker.waitFor("worker.ready") }
     }
 
     private static let isEmpty =
@@ -35,7 +55,7 @@ final class Running {
 
     /// Queues the ids in one transaction and waits until all are done; from its commit to the last one.
     func drain(_ ids: [String]) async throws -> Run {
-        let (worker, server) = (ProcessTimes.cpu(of: self.worker.processID), ground.cpu)
+        let (worker, server) = (workerCPU, ground.cpu)
         try await ground.enqueue(ids)
         let start = ContinuousClock.now
         while try await ground.cluster.value(Self.isEmpty) != "t" {
@@ -44,20 +64,22 @@ final class Running {
         }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         guard try await ground.cluster.count("SELECT count(*) FROM dead_letters") == 0 else {
-            throw BenchError("jobs died: \(self.worker.output.suffix(2_000))")
+            throw BenchError("jobs died: \(workers[0].output.suffix(2_000))")
         }
         return Run(
-            seconds: seconds, workerCPU: ProcessTimes.cpu(of: self.worker.processID) - worker,
-            serverCPU: ground.cpu - server, peakMegabytes: ProcessTimes.peakMegabytes(of: self.worker.processID))
+            jobs: ids.count, seconds: seconds, workerCPU: workerCPU - worker, serverCPU: ground.cpu - server,
+            peakMegabytes: peakMegabytes)
     }
 
     /// The share of a core that it takes when it has nothing to do, and its memory in MB.
     func idle(for duration: Duration) async throws -> (share: Double, megabytes: Double) {
-        let before = ProcessTimes.cpu(of: worker.processID)
+        let before = workerCPU
         try await Task.sleep(for: duration)
-        let cpu = ProcessTimes.cpu(of: worker.processID) - before
-        return (cpu / (duration / .seconds(1)), ProcessTimes.peakMegabytes(of: worker.processID))
+        return ((workerCPU - before) / (duration / .seconds(1)), peakMegabytes)
     }
 
-    func stop() async throws { try await worker.kill9() }
+    private var workerCPU: Double { workers.map { ProcessTimes.cpu(of: $0.processID) }.reduce(0, +) }
+    private var peakMegabytes: Double {
+        workers.map { ProcessTimes.peakMegabytes(of: $0.processID) }.max() ?? 0
+    }
 }

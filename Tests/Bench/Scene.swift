@@ -2,19 +2,19 @@ import Foundation
 import Postgres
 import TestKit
 
-/// All legs with documents of one size.
+/// Documents of one size, where they are served, and the legs that need them.
 final class Scene {
-    private let ground: Ground
-    private let documents: Documents
+    let ground: Ground
+    let documents: Documents
     /// Stored before each leg.
-    private let seeds: ArraySlice<Documents.One>
+    let seeds: ArraySlice<Documents.One>
     /// Written in each leg.
-    private let rest: ArraySlice<Documents.One>
-    private let site: Site
-    private let slowSite: Site
-    private let folder: String
+    let rest: ArraySlice<Documents.One>
+    let site: Site
+    /// Each answer takes 50 ms.
+    let slowSite: Site
+    let folder: String
     private var copying: Copying?
-    private var name: String { "\(documents.kilobytes) KB" }
 
     init(_ ground: Ground, kilobytes: Int, count: Int, folder: String) async throws {
         self.ground = ground
@@ -36,91 +36,169 @@ final class Scene {
         slowSite.stop()
     }
 
-    func measure(_ report: inout Report) async throws {
-        let count = Double(rest.count)
-        let load = try await Load.run(site, ids: folder + "/ids", connections: 64, seconds: 3, folder: folder)
-        report.add("\(name) API /s", load.perSecond)
-        report.add("\(name) wrk CPU us", load.cpuMicroseconds)
-
-        try await ground.clear()
-        let jobs = 20_000
-        try await ground.enqueue((0..<jobs).map { "ngmt_\($0)" })
-        try await ground.settle()
-        report.add("\(name) queue /s", Double(jobs) / (try await Queueing.drain(ground, connections: 4)))
-
-        try await ground.prepare(seeds)
-        let writing = try await Writing(ground, connections: 2, batch: 100).run(rest)
-        report.add("\(name) writing /s", count / writing)
-        if copying == nil { copying = try await Copying(ground, rest, folder: folder + "/copy") }
-
-        try await ground.prepare(seeds)
-        report.add("\(name) COPY /s", count / (try await copying!.run()))
-        report.add("\(name) writing / COPY", report["\(name) writing /s"] / report["\(name) COPY /s"])
-
-        try await ground.prepare(seeds)
-        let few = rest.prefix(1_500)
-        let single = try await Writing(ground, connections: 8, batch: 1).run(few)
-        report.add("\(name) single /s", Double(few.count) / single)
-
-        let first = try await drain(site, rest, "end to end", &report)
-        let limit = 1 / (1 / load.perSecond + 1 / report["\(name) queue /s"] + 1 / report["\(name) writing /s"])
-        report.add("\(name) L /s", limit)
-        report.add("\(name) end to end / L", first / limit)
-        report.add("\(name) end to end / single", first / report["\(name) single /s"])
-        report.add("\(name) worker / wrk", report["\(name) end to end worker CPU us"] / load.cpuMicroseconds)
-        if documents.kilobytes == 8 { try await measureOthers(first, &report) }
+    func measure(_ leg: Leg, _ report: inout Report) async throws {
+        switch leg {
+        case .api: try await measureAPI(&report)
+        case .queue: try await measureQueue(&report)
+        case .writing:
+            try await ground.prepare(seeds)
+            let writing = Writing(ground, connections: 2, batch: 100)
+            let cpu = ground.cpu
+            report.add("\(size) writing /s", Double(rest.count) / (try await writing.run(rest)))
+            report.add("\(size) writing Postgres CPU us", (ground.cpu - cpu) / Double(rest.count) * 1e6)
+        case .copy: try await measureCopy(&report)
+        case .single:
+            try await ground.prepare(seeds)
+            let few = rest.prefix(1_500)
+            let single = Writing(ground, connections: 8, batch: 1)
+            report.add("\(size) single /s", Double(few.count) / (try await single.run(few)))
+        case .endToEnd: try await measureEndToEnd(&report)
+        case .unchanged: try await measureUnchanged(&report)
+        case .slow: try await measureSlow(&report)
+        case .held: try await measureHeld(&report)
+        case .idle: try await measureIdle(&report)
+        case .pair: try await measurePair(&report)
+        case .latency: try await Latency(self).measure(&report)
+        case .inserting: try await Inserting(self).measure(&report)
+        case .deep: try await measureDeep(&report)
+        case .grown: try await measureGrown(&report)
+        }
     }
 
-    /// What is measured with one size alone.
-    private func measureOthers(_ rate: Double, _ report: inout Report) async throws {
-        let latency = try await Load.run(slowSite, ids: folder + "/ids", connections: 1, seconds: 2, folder: folder)
-        let few = try await drain(slowSite, rest.prefix(6_000), "50 ms 64", flags: ["--concurrency", "64"], &report)
-        report.add("\(name) 50 ms 64 / possible", few / (64 / latency.meanLatency))
-        let many = try await drain(slowSite, rest, "50 ms 256", flags: ["--concurrency", "256"], &report)
-        report.add("\(name) 50 ms 256 / none", many / rate)
+    private var size: String { "\(documents.kilobytes) KB" }
 
+    // MARK: The parts
+
+    private func measureAPI(_ report: inout Report) async throws {
+        let load = try await Load.run(site, ids: folder + "/ids", connections: 64, seconds: 3, folder: folder)
+        report.add("\(size) API /s", load.perSecond)
+        report.add("\(size) wrk CPU us", load.cpuMicroseconds)
+    }
+
+    private func measureQueue(_ report: inout Report) async throws {
+        try await ground.clear()
+        let jobs = 20_000
+        try await ground.enqueue(jobs)
+        try await ground.settle()
+        report.add("\(size) queue /s", try await Queueing.rate(ground, jobs: jobs))
+    }
+
+    private func measureCopy(_ report: inout Report) async throws {
+        // What the leg before wrote, or what is written for it.
+        if copying == nil {
+            if try await ground.cluster.count("SELECT count(*) FROM engagements") < rest.count {
+                try await ground.prepare(seeds)
+                _ = try await Writing(ground, connections: 2, batch: 100).run(rest)
+            }
+            copying = try await Copying(ground, rest, folder: folder + "/copy")
+        }
+        try await ground.prepare(seeds)
+        report.add("\(size) copy /s", Double(rest.count) / (try await copying!.run()))
+    }
+
+    // MARK: The whole
+
+    private func measureEndToEnd(_ report: inout Report) async throws {
+        try await ground.prepare(seeds)
+        try await Running.with(ground, [site]) { running in
+            let run = try await running.drain(rest.map(\.id))
+            report.add("\(size) end-to-end /s", run.rate)
+            report.add("\(size) end-to-end worker CPU us", run.workerMicroseconds)
+            report.add("\(size) end-to-end Postgres CPU us", run.serverMicroseconds)
+            report.add("\(size) peak MB", run.peakMegabytes)
+        }
+        let perJob = ["API /s", "queue /s", "writing /s"].map { 1 / report["\(size) \($0)"] }.reduce(0, +)
+        if !perJob.isNaN { report.add("\(size) L /s", 1 / perJob) }
+    }
+
+    /// Twice the same, by the same worker.
+    private func measureUnchanged(_ report: inout Report) async throws {
+        try await ground.prepare(seeds)
+        try await Running.with(ground, [site]) { running in
+            report.add("\(size) first /s", try await running.drain(rest.map(\.id)).rate)
+            try await ground.settle()
+            let again = try await running.drain(rest.map(\.id))
+            report.add("\(size) unchanged /s", again.rate)
+            report.add("\(size) unchanged worker CPU us", again.workerMicroseconds)
+            report.add("\(size) unchanged Postgres CPU us", again.serverMicroseconds)
+        }
+    }
+
+    private func measureSlow(_ report: inout Report) async throws {
+        let load = try await Load.run(slowSite, ids: folder + "/ids", connections: 1, seconds: 2, folder: folder)
+        report.add("slow latency s", load.meanLatency)
+        for (concurrency, count) in [(64, 6_000), (256, rest.count)] {
+            try await ground.prepare(seeds)
+            try await Running.with(ground, [slowSite], concurrency: concurrency) { running in
+                let run = try await running.drain(rest.prefix(count).map(\.id))
+                report.add("\(size) slow \(concurrency) /s", run.rate)
+            }
+        }
+    }
+
+    /// While another session keeps a snapshot, so that nothing that is finished can be cleared away.
+    private func measureHeld(_ report: inout Report) async throws {
+        try await ground.prepare(seeds)
         let reader = try await ground.connect()
-        let held = try await drain(site, rest, "held", &report) {
-            _ = try await reader.run(
-                script: "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM engagements", name: "hold")
+        _ = try await reader.run(
+            script: "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM engagements", name: "hold")
+        try await Running.with(ground, [site]) { running in
+            report.add("\(size) held /s", try await running.drain(rest.map(\.id)).rate)
         }
         _ = try await reader.run(script: "ROLLBACK", name: "release")
         await reader.close()
-        report.add("\(name) held / free", held / rate)
     }
 
-    /// From a full queue to an empty one; the rate. Once more with the same documents where that is the first leg.
-    @discardableResult
-    private func drain(
-        _ site: Site, _ some: ArraySlice<Documents.One>, _ leg: String, flags: [String] = [], _ report: inout Report,
-        before: () async throws -> Void = {}
-    ) async throws -> Double {
+    private func measureIdle(_ report: inout Report) async throws {
         try await ground.prepare(seeds)
-        try await before()
-        let running = try await Running(ground, site, flags)
-        do {
-            if leg == "end to end" {
-                let idle = try await running.idle(for: .seconds(5))
-                report.add("idle CPU %", idle.share * 100)
-                report.add("idle MB", idle.megabytes)
+        try await Running.with(ground, [site]) { running in
+            let idle = try await running.idle(for: .seconds(10))
+            report.add("idle CPU %", idle.share * 100)
+            report.add("idle MB", idle.megabytes)
+        }
+    }
+
+    /// The API's latency is the limit: few requests at a time.
+    private func measurePair(_ report: inout Report) async throws {
+        let few = rest.prefix(2_500).map(\.id)
+        for (sites, name) in [([slowSite], "alone"), ([slowSite, slowSite], "pair")] {
+            try await ground.prepare(seeds)
+            try await Running.with(ground, sites, concurrency: 16) { running in
+                report.add("\(size) \(name) /s", try await running.drain(few).rate)
             }
-            let run = try await running.drain(some.map(\.id))
-            let rate = Double(some.count) / run.seconds
-            report.add("\(name) \(leg) /s", rate)
-            report.add("\(name) \(leg) worker CPU us", run.workerCPU / Double(some.count) * 1e6)
-            report.add("\(name) \(leg) Postgres CPU us", run.serverCPU / Double(some.count) * 1e6)
-            if leg == "end to end" {
-                report.add("\(name) peak MB", run.peakMegabytes)
-                try await ground.settle()
-                let again = try await running.drain(some.map(\.id))
-                report.add("\(name) unchanged /s", Double(some.count) / again.seconds)
-                report.add("\(name) unchanged / first", report["\(name) unchanged /s"] / rate)
+        }
+    }
+
+    // MARK: Size
+
+    /// The queue's own statements, where much waits behind what they take.
+    private func measureDeep(_ report: inout Report) async throws {
+        let jobs = 20_000
+        var shallow: [Double] = []
+        try await ground.clear()
+        for _ in 0..<(jobs / 1_000) {
+            try await ground.enqueue(1_000)
+            try await ground.settle()
+            shallow.append(try await Queueing.rate(ground, jobs: 1_000))
+        }
+        report.add("queue of 1000 /s", shallow.median)
+        try await ground.clear()
+        try await ground.enqueue(1_000_000)
+        try await ground.settle()
+        var deep: [Double] = []
+        for _ in 0..<(jobs / 1_000) { deep.append(try await Queueing.rate(ground, jobs: 1_000)) }
+        report.add("queue of 1000000 /s", deep.median)
+    }
+
+    private func measureGrown(_ report: inout Report) async throws {
+        let some = seeds.prefix(1_000)
+        for times in [5, 200] {
+            try await ground.prepare(some)
+            try await ground.multiply(by: times)
+            try await ground.settle()
+            try await Running.with(ground, [site]) { running in
+                report.add("\(some.count * times) stored /s", try await running.drain(rest.map(\.id)).rate)
             }
-            try await running.stop()
-            return rate
-        } catch {
-            try? await running.stop()
-            throw error
         }
     }
 }

@@ -6,7 +6,7 @@ import TestKit
 
 /// The product's own statements, fed from memory: what writing costs without an API.
 struct Writing {
-    private struct Job: Sendable {
+    struct Job: Sendable {
         let id: Int64
         let claims: Int64
         let document: Documents.One
@@ -57,12 +57,7 @@ struct Writing {
         let connection = try await ground.connect()
         var jobs: [Job] = []
         while true {
-            let rows = try await connection.query(
-                Statements.jobClaim,
-                [
-                    .bigint(Self.boot), .double(600), .bigints([0, 100, 0]),
-                    .texts([String](repeating: "-infinity", count: 3)), .bigints([.min, .min, .min]),
-                ])
+            let rows = try await Self.claim(100, on: connection)
             if rows.isEmpty { break }
             for row in rows {
                 guard let document = byID[try row.text("engagement_id")] else { throw BenchError("a foreign job") }
@@ -73,7 +68,22 @@ struct Writing {
         return jobs
     }
 
-    private static func write(_ jobs: [Job], _ writer: Int64, _ connection: Connection) async throws {
+    /// The one job that is due.
+    func claimOne(_ document: Documents.One, on connection: Connection) async throws -> Job {
+        guard let row = try await Self.claim(1, on: connection).first else { throw BenchError("no job") }
+        return Job(id: try row.integer("id"), claims: try row.integer("claims"), document: document)
+    }
+
+    private static func claim(_ count: Int64, on connection: Connection) async throws -> [Row] {
+        try await connection.query(
+            Statements.jobClaim,
+            [
+                .bigint(boot), .double(600), .bigints([0, count, 0]),
+                .texts([String](repeating: "-infinity", count: 3)), .bigints([.min, .min, .min]),
+            ])
+    }
+
+    static func write(_ jobs: [Job], _ writer: Int64, _ connection: Connection) async throws {
         let nothing = [String?](repeating: nil, count: jobs.count)
         let clock = try await connection.query(clock).first?.text("at") ?? ""
         let rows = try await connection.query(
@@ -94,41 +104,4 @@ struct Writing {
     }
 
     private static let clock = Statement(name: "bench_clock", sql: "SELECT clock_timestamp()::text AS at")
-}
-
-/// Claims and completes, with nothing between: what the queue costs.
-struct Queueing {
-    private static let claim = Statement(
-        name: "bench_claim",
-        sql: """
-            SELECT array_agg(id)::text AS ids, array_agg(claims)::text AS claims, array_agg(n)::text AS items
-            FROM claim($1, 60, '{0,100,0}', '{-infinity,-infinity,-infinity}', '{0,0,0}')
-            """)
-    private static let take = Statement(
-        name: "bench_take",
-        sql: "SELECT FROM take_jobs($1, $2::text::bigint[], $3::text::bigint[], $4::text::bigint[])")
-
-    /// Seconds to empty the queue with that many connections, each with a boot id of its own.
-    static func drain(_ ground: Ground, connections: Int) async throws -> Double {
-        var open: [Connection] = []
-        for _ in 0..<connections { open.append(try await ground.connect()) }
-        let start = ContinuousClock.now
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (number, connection) in open.enumerated() {
-                group.addTask {
-                    let boot = Parameter.bigint(Int64(number + 1))
-                    while let row = try await connection.query(claim, [boot]).first,
-                        let ids = try row.textIfPresent("ids")
-                    {
-                        _ = try await connection.query(
-                            take, [boot, .text(ids), .text(try row.text("claims")), .text(try row.text("items"))])
-                    }
-                }
-            }
-            try await group.waitForAll()
-        }
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        for connection in open { await connection.close() }
-        return seconds
-    }
 }

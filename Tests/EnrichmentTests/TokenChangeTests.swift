@@ -23,6 +23,7 @@ import Testing
             }
             try await lab.insert(lab.ids(0..<60))
             try await lab.dead(10)
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "50")
             try await lab.database.wait(for: "SELECT state FROM credentials", toBe: "ok")
             #expect(try await lab.gaps() == ["companies scope_denied": 50, "contacts scope_denied": 50])
             try await test(lab, worker, hidden, missing)
