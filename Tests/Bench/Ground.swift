@@ -78,7 +78,8 @@ final class Ground {
             try await cluster.run(
                 """
                 SET session_replication_role = replica;
-                INSERT INTO \(table) (\(names)) SELECT \(copies) FROM \(table), generate_series(2, \(times)) AS n;
+                INSERT INTO \(table) (\(names)) SELECT \(copies) FROM \(table), generate_series(2, \(times)) AS n
+                WHERE \(key) IS NOT NULL;
                 RESET session_replication_role
                 """)
         }

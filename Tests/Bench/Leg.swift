@@ -2,7 +2,7 @@
 enum Leg: String, CaseIterable, Sendable {
     case api, queue, writing, copy, single
     case endToEnd = "end-to-end"
-    case unchanged, slow, held, idle, pair, latency, inserting
+    case unchanged, slow, held, idle, pair, latency
     case deep, grown
 
     /// Measured with both sizes of documents; everything else with 8 KB alone.

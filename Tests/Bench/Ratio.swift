@@ -17,7 +17,7 @@ struct Ratio: Sendable {
     func isMet(_ value: Double) -> Bool { isUpper ? value <= goal : value >= goal }
 
     static let all: [Ratio] =
-        [8, 40].flatMap(ofSize) + ["no worker", "keeping up", "behind"].map(ofInserting) + [
+        [8, 40].flatMap(ofSize) + [
             Ratio("8 KB end to end / one transaction a document", atLeast: 5) {
                 $0["8 KB end-to-end /s"] / $0["8 KB single /s"]
             },
@@ -45,12 +45,6 @@ struct Ratio: Sendable {
             Ratio("idle CPU, % of a core", atMost: 0.3) { $0["idle CPU %"] },
             Ratio("idle memory, MB", atMost: 40) { $0["idle MB"] },
         ]
-
-    private static func ofInserting(_ name: String) -> Ratio {
-        Ratio("inserting with / without the trigger, \(name)", atLeast: 0.9) {
-            $0["inserting, \(name) /s"] / $0["inserting, \(name), no trigger /s"]
-        }
-    }
 
     private static func ofSize(_ kilobytes: Int) -> [Ratio] {
         let size = "\(kilobytes) KB"

@@ -59,7 +59,6 @@ final class Scene {
         case .idle: try await measureIdle(&report)
         case .pair: try await measurePair(&report)
         case .latency: try await Latency(self).measure(&report)
-        case .inserting: try await Inserting(self).measure(&report)
         case .deep: try await measureDeep(&report)
         case .grown: try await measureGrown(&report)
         }

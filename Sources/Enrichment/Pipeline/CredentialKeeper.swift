@@ -4,8 +4,8 @@ import Postgres
 /// The credential: whether the API takes it, and what happens while it does not.
 ///
 /// While it is refused nothing is claimed and no job is charged. A changed token is tried at once, and until there is an
-/// answer that tells something, by one request of all workers a second; a refused one every 30 s. Both with a page of one engagement, which needs no job and tells a refused
-/// token (401) from one without `engagements:read` (403).
+/// answer that tells something, by one request of all workers a second; a refused one every 30 s. Both with a page of one
+/// engagement, which needs no job and tells a refused token (401) from one without `engagements:read` (403).
 actor CredentialKeeper {
     enum Trouble: String, Sendable {
         /// There is none, or none that fits a header.
