@@ -2,6 +2,8 @@
 package enum Reply: Sendable {
     /// 200 with something that begins like a JSON object.
     case document(Document)
+    /// 304, to a request that named an ETag: what it is of is as it was.
+    case notModified(requestID: String?)
     /// 401
     case unauthorized(Problem)
     /// 403
@@ -70,6 +72,7 @@ extension Reply {
     package var status: Int? {
         switch self {
         case .document: 200
+        case .notModified: 304
         case .unauthorized: 401
         case .forbidden: 403
         case .notFound: 404
@@ -86,6 +89,7 @@ extension Reply {
     package var requestID: String? {
         switch self {
         case .document(let document): document.requestID
+        case .notModified(let requestID): requestID
         case .unauthorized(let problem), .forbidden(let problem), .notFound(let problem), .gone(let problem),
             .rateLimited(_, let problem), .rejected(_, let problem), .unavailable(_, _, let problem):
             problem.requestID

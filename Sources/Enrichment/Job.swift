@@ -1,3 +1,5 @@
+import AskElephant
+
 /// The lane of a job: the sign of its priority.
 package enum Lane: Int, CaseIterable, Sendable, Comparable {
     case background = -1
@@ -8,6 +10,12 @@ package enum Lane: Int, CaseIterable, Sendable, Comparable {
     package static let inOrder: [Lane] = [.live, .normal, .background]
 
     package static func < (left: Lane, right: Lane) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// The ETag of what is stored of an engagement, and the parts that were asked for then: it says nothing of others.
+struct StoredTag: Sendable, Equatable {
+    let etag: String
+    let parts: Set<Expand>
 }
 
 /// One claimed row of the queue.
@@ -25,6 +33,8 @@ package struct Job: Sendable, Equatable {
     package let looks: Int
     /// From when it was due to its claim.
     package let waitMilliseconds: Int64
+    /// What is stored of its engagement, if a request may name that.
+    var stored: StoredTag?
 
     package init(
         id: Int64, claims: Int64, engagementID: String?, reason: String? = nil, lane: Lane = .normal, attempts: Int = 0,

@@ -14,6 +14,8 @@ package final class Worker: Sendable {
         package var credentialName = "default"
         /// Of all workers of the credential together.
         package var maxRequestsPerSecond: Double?
+        /// Asks for what is stored with the ETag that it came with (contract U-7).
+        package var isConditional = false
         /// Forgets stored content of parts that the credential may not read any more.
         package var purgesOnScopeLoss = false
         package var maxAttempts = 8
@@ -249,7 +251,9 @@ package final class Worker: Sendable {
 
     private func fetch(_ fetcher: Fetcher) async {
         await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<configuration.concurrency { group.addTask { await fetcher.run() } }
+            for _ in 0..<configuration.concurrency {
+                group.addTask(executorPreference: ClientThread.tasks) { await fetcher.run() }
+            }
         }
     }
 
@@ -270,7 +274,8 @@ package final class Worker: Sendable {
     private func claimer(_ clock: DatabaseClock, once: Bool) -> Claimer {
         Claimer(
             board: board, queue: queue, registry: registry, clock: clock, bell: bell, database: database,
-            report: report, lease: configuration.lease, pollInterval: configuration.pollInterval, once: once
+            report: report, lease: configuration.lease, pollInterval: configuration.pollInterval, once: once,
+            isConditional: configuration.isConditional
         )
     }
 

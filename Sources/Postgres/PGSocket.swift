@@ -184,6 +184,7 @@ private func withEncoded<Result>(
     _ body: (Int32, [UnsafePointer<CChar>?], [Int32], [Int32]) -> Result
 ) -> Result {
     var buffer: [UInt8] = []
+    buffer.reserveCapacity(parameters.reduce(1) { $0 + $1.encodedSize })
     var ranges: [Range<Int>?] = []
     for parameter in parameters {
         let start = buffer.count

@@ -30,6 +30,21 @@ package enum Parameter: Sendable {
         }
     }
 
+    /// The bytes that ``encode(into:)`` appends, or a few more: a batch of documents is not to be copied again and again.
+    var encodedSize: Int {
+        let (head, length) = (20, 4)
+        return switch self {
+        case .null: 0
+        case .text(let value): value.utf8.count
+        case .textOrNull(let value): value?.utf8.count ?? 0
+        case .bigint, .bigintOrNull, .double, .boolean: 8
+        case .bigints(let values): head + values.count * (length + 8)
+        case .doubles(let values): head + values.count * (length + 8)
+        case .texts(let values): values.reduce(head) { $0 + length + ($1?.utf8.count ?? 0) }
+        case .utf8(let values): values.reduce(head) { $0 + length + ($1?.count ?? 0) }
+        }
+    }
+
     /// Appends the value in binary format; false for NULL, which has no bytes.
     func encode(into buffer: inout [UInt8]) -> Bool {
         switch self {

@@ -21,6 +21,7 @@ package struct Migration: Sendable {
         Migration(14, "poolers", PackageResources.m0014_poolers_sql),
         Migration(15, "corrections", PackageResources.m0015_corrections_sql),
         Migration(16, "writing", PackageResources.m0016_writing_sql),
+        Migration(17, "times", PackageResources.m0017_times_sql),
     ]
 
     /// The schema version that this binary is written for.

@@ -31,6 +31,8 @@ package enum Statements {
         name: "engagement_ingest", embedded: PackageResources.engagement_ingest_sql)
     package static let engagementShow = Statement(
         name: "engagement_show", embedded: PackageResources.engagement_show_sql)
+    package static let engagementTags = Statement(
+        name: "engagement_tags", embedded: PackageResources.engagement_tags_sql)
     package static let jobClaim = Statement(name: "job_claim", embedded: PackageResources.job_claim_sql)
     package static let jobClaimSuspect = Statement(
         name: "job_claim_suspect", embedded: PackageResources.job_claim_suspect_sql)
@@ -83,8 +85,10 @@ package enum Statements {
         bellChannel, clockRead, clockSkew, credentialJudge, credentialOpen, credentialSee, credentialShow,
         credentialTry, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements,
         demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow,
-        jobClaim, jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects,
-        mediaExpire, migrationsApplied, queueBloat, queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny,
+        engagementTags, jobClaim, jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim,
+        jobSettle,
+        jobSuspects, mediaExpire, migrationsApplied, queueBloat, queueSummary, rateMeet, rateTrial, rateTurns,
+        scopeDeny,
         scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck,
         scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers, tablesLocked,
         workerIdle, workerLeave, workerRegister, workersGone, writeDocuments, writeFind, writeSettled,

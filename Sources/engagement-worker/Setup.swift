@@ -70,6 +70,7 @@ enum Setup {
         configuration.pollInterval = settings.pollInterval
         configuration.expand = settings.expand.compactMap(Expand.init)
         configuration.credentialName = settings.credentialName
+        configuration.isConditional = settings.isConditional
         configuration.purgesOnScopeLoss = settings.onScopeLoss == .purge
         configuration.maxRequestsPerSecond = settings.maxRequestsPerSecond.map(Double.init)
         configuration.maxAttempts = settings.maxAttempts

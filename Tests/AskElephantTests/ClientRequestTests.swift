@@ -35,6 +35,23 @@ import Testing
         #expect(head.first == "GET /api/v2/engagements/\(Sample.id)?expand=companies,transcript,tags HTTP/1.1")
     }
 
+    /// Then a 304 is an answer; to who named none it is a redirect like any other.
+    @Test func aTagIsNamedAsItCame() async throws {
+        let server = try await RawServer([.answer(304, ["X-Request-Id: rid_304"])])
+        let client = try makeClient(server)
+        let reservation = try await ByteBudget(total: 1 << 20).reserve()
+        let reply = await client.getEngagement(
+            Sample.id, expand: [.tags], credential: Sample.credential, reservation: reservation, etag: #"W/"a-1""#)
+        guard case .notModified(requestID: "rid_304") = reply else {
+            Issue.record("\(reply)")
+            return
+        }
+        await client.shutdown()
+        try await server.stop()
+        let head = try #require(await server.requests.first { _ in true })
+        #expect(head.split(separator: "\r\n").contains(#"If-None-Match: W/"a-1""#))
+    }
+
     @Test func connectionIsUsedAgain() async throws {
         let server = try await RawServer([.answer(200, body: "{}")])
         let client = try makeClient(server)

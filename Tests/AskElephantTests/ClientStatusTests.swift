@@ -8,6 +8,7 @@ import Testing
     private func text(_ reply: Reply) -> String {
         switch reply {
         case .document: "document"
+        case .notModified: "notModified"
         case .unauthorized: "unauthorized"
         case .forbidden: "forbidden"
         case .notFound: "notFound"

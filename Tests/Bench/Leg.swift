@@ -4,6 +4,8 @@ enum Leg: String, CaseIterable, Sendable {
     case endToEnd = "end-to-end"
     case unchanged, slow, held, idle, pair, latency
     case deep, grown
+    /// What `Tests/insert-cost` has measured just before.
+    case inserting
 
     /// Measured with both sizes of documents; everything else with 8 KB alone.
     var isForBothSizes: Bool {
@@ -14,5 +16,5 @@ enum Leg: String, CaseIterable, Sendable {
     }
 
     /// Takes long to prepare, so the first round alone has it, its own two sides one after the other.
-    var isOnce: Bool { self == .deep || self == .grown }
+    var isOnce: Bool { [.deep, .grown, .inserting].contains(self) }
 }

@@ -32,6 +32,12 @@ struct Ratio: Sendable {
                 $0["latency p50 ms"] / $0["latency legs' p50 ms"]
             },
             Ratio("insert to row p99 / p50", atMost: 2.5) { $0["latency p99 ms"] / $0["latency p50 ms"] },
+        ]
+        + insertingCases.map { name in
+            Ratio("inserting with our trigger / without: \(name)", atLeast: 0.9) {
+                $0["inserting \(name), with / without"]
+            }
+        } + [
             Ratio("with a transaction open elsewhere / without", atLeast: 0.9) {
                 $0["8 KB held /s"] / $0["8 KB end-to-end /s"]
             },
@@ -45,6 +51,9 @@ struct Ratio: Sendable {
             Ratio("idle CPU, % of a core", atMost: 0.3) { $0["idle CPU %"] },
             Ratio("idle memory, MB", atMost: 40) { $0["idle MB"] },
         ]
+
+    /// As `Tests/insert-cost` calls them.
+    static let insertingCases = ["saturated", "keeping_up", "killed"]
 
     private static func ofSize(_ kilobytes: Int) -> [Ratio] {
         let size = "\(kilobytes) KB"

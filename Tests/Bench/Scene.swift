@@ -61,6 +61,7 @@ final class Scene {
         case .latency: try await Latency(self).measure(&report)
         case .deep: try await measureDeep(&report)
         case .grown: try await measureGrown(&report)
+        case .inserting: try readInserting(&report)
         }
     }
 
@@ -187,6 +188,16 @@ final class Scene {
         var deep: [Double] = []
         for _ in 0..<(jobs / 1_000) { deep.append(try await Queueing.rate(ground, jobs: 1_000)) }
         report.add("queue of 1000000 /s", deep.median)
+    }
+
+    /// The last number of each line that begins with a case is its ratio.
+    private func readInserting(_ report: inout Report) throws {
+        let lines = try String(contentsOfFile: folder + "/../insert-cost", encoding: .utf8).split(separator: "\n")
+        for name in Ratio.insertingCases {
+            let words = lines.first { $0.hasPrefix(name + " ") }?.split(separator: " ")
+            guard let value = words?.last.flatMap({ Double($0) }) else { throw BenchError("no \(name) in insert-cost") }
+            report.add("inserting \(name), with / without", value)
+        }
     }
 
     private func measureGrown(_ report: inout Report) async throws {

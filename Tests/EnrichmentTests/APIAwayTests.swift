@@ -94,8 +94,11 @@ import Testing
             try await eventually("api.restored") { worker.log.records(of: .apiRestored).count == 1 }
             try await lab.database.wait(
                 for: "SELECT count(*) FROM engagements", toBe: String(jobs), within: .seconds(60 + jobs / 50))
-            let refused = lab.world.requests.count { $0.status == 429 }
-            try #require(refused <= 2 + 100 / 3 + 10 + jobs / 100, "\(refused) refused")
+            let statuses = lab.world.requests.map(\.status)
+            let refused = statuses.count { $0 == 429 }
+            // Each answer lets a third of a request more be out: so many can be when the limit is met.
+            let served = statuses.prefix { $0 != 429 }.count { $0 == 200 }
+            try #require(refused <= 2 + served / 3 + 10 + jobs / 100, "\(refused) refused, \(served) served before")
             try #require(worker.log.records(of: .apiLost).count == 1)
             printFigure(
                 "away: nobody serves for \(away) s, \(jobs) jobs wait: \(tries) requests meanwhile, 0 charged; back at a limit"

@@ -36,7 +36,9 @@ package struct TruthWriter: Sendable {
     /// One answer of the API and the job that it is for.
     package struct Snapshot: Sendable {
         package var job: Job
-        package var json: [UInt8]
+        /// Nil for an answer that it is as it was (304).
+        package var json: [UInt8]?
+        package var etag: String?
         package var observedAt: String
         package var asked: [String]
 
@@ -45,6 +47,13 @@ package struct TruthWriter: Sendable {
         ) {
             self.job = job
             self.json = Array(json.utf8)
+            observedAt = observed
+            self.asked = asked
+        }
+
+        package init(_ job: Job, unchangedSince etag: String, observed: String, asked: [String]) {
+            self.job = job
+            self.etag = etag
             observedAt = observed
             self.asked = asked
         }
@@ -98,8 +107,9 @@ package struct TruthWriter: Sendable {
                 .bigint(boot), .bigints(snapshots.map(\.job.id)), .bigints(snapshots.map(\.job.claims)),
                 .bigints((1...snapshots.count).map(Int64.init)), .texts(snapshots.map(\.job.engagementID)),
                 .utf8(snapshots.map(\.json)), .texts(nothing), .texts(snapshots.map(\.observedAt)),
-                .texts(snapshots.map { $0.asked.joined(separator: ",") }), .texts(nothing), .texts(nothing),
-                .texts(nothing), .texts(nothing), .texts(wanted), .boolean(force), .bigint(1),
+                .texts(snapshots.map { $0.asked.joined(separator: ",") }), .texts(nothing),
+                .texts(snapshots.map(\.etag)), .texts(nothing), .texts(nothing), .texts(wanted), .boolean(force),
+                .bigint(1),
                 .bigint(Int64(Self.writes.next())),
             ]
         )
@@ -117,6 +127,15 @@ package struct TruthWriter: Sendable {
     ) async throws -> Written {
         let snapshot = Snapshot(try await hold(document.id), document.json, observed: observed, asked: asked)
         return try await ingest([snapshot], force: force)[0]
+    }
+
+    /// Holds a new job of the engagement, of which the source said that it is as it was with that tag.
+    @discardableResult
+    package func confirm(
+        _ engagement: String, etag: String, asked: [String], observed: String
+    ) async throws -> Written {
+        let job = try await hold(engagement)
+        return try await ingest([Snapshot(job, unchangedSince: etag, observed: observed, asked: asked)])[0]
     }
 
     /// How a job ends without a document.

@@ -4,6 +4,7 @@ import NIOHTTP1
 struct AnswerHead: Sendable {
     enum Kind: Sendable, Hashable {
         case document
+        case notModified
         /// Worth reading the problem that it carries.
         case problem
         case violation(ContractViolation.Kind)
@@ -11,10 +12,13 @@ struct AnswerHead: Sendable {
 
     let status: Int
     let headers: HTTPHeaders
+    /// The request named an ETag.
+    let isConditional: Bool
 
     var kind: Kind {
         switch status {
         case 200: .document
+        case 304 where isConditional: .notModified
         case 300..<400: .violation(.redirect)
         case 400..<600: .problem
         default: .violation(.unexpectedStatus)

@@ -1,87 +1,122 @@
 import AsyncHTTPClient
+import FoundationEssentials
 import NIOCore
 import NIOHTTP1
 
-/// Reads the body of one answer, within its limits.
-struct AnswerReader {
-    let head: AnswerHead
-    let body: HTTPClientResponse.Body
-    let maxBodyBytes: Int
-    let reservation: Reservation
+/// Takes in one answer, within its limits, on ``ClientThread`` alone.
+final class AnswerReader: HTTPClientResponseDelegate, @unchecked Sendable {
+    private let maxBodyBytes: Int
+    private let reservation: Reservation
+    private let isConditional: Bool
+    private var head: AnswerHead?
+    private var body: [UInt8] = []
+    private(set) var reserved = ByteBudget.entryBytes
+    /// The wait for memory, while there is one.
+    private var growing: Task<Void, any Error>?
 
-    /// `now`, in Unix seconds, is what a `Retry-After` is measured against if the server does not say its own time.
-    func reply(now: Int64) async -> Reply {
+    /// - Parameter isConditional: the request named an ETag.
+    init(maxBodyBytes: Int, reservation: Reservation, isConditional: Bool) {
+        self.maxBodyBytes = maxBodyBytes
+        self.reservation = reservation
+        self.isConditional = isConditional
+    }
+
+    /// Ends an answer of which enough is known: nothing more of it is read, and its connection is closed.
+    private struct Known: Error {
+        let reply: Reply
+    }
+
+    // MARK: While it arrives
+
+    func didReceiveHead(task: HTTPClient.Task<Void>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
+        let head = AnswerHead(
+            status: Int(head.status.code), headers: head.headers, isConditional: isConditional)
+        self.head = head
         switch head.kind {
-        case .document: await document()
-        case .problem: head.reply(problemBody: await problemBody(), now: now)
-        case .violation(let kind): head.violation(kind)
-        }
-    }
-
-    private func document() async -> Reply {
+        case .problem, .notModified: break
+        case .violation(let kind): return end(head.violation(kind))
         // Packed, though nobody asked for that.
-        if head.isEncoded { return head.violation(.badCompression) }
+        case .document where head.isEncoded: return end(head.violation(.badCompression))
         // Asking for memory first would only waste it.
-        if let length = head.contentLength, length > maxBodyBytes { return head.violation(.tooLarge) }
-        do {
-            guard let bytes = try await wholeBody() else { return head.violation(.tooLarge) }
-            guard var document = Document(body: bytes) else { return head.violation(.notAnObject) }
-            document.etag = head.etag
-            document.apiVersion = head.apiVersion
-            document.requestID = head.requestID
-            // Repairing makes three bytes of one, so the size is known only now.
-            guard document.byteCount <= maxBodyBytes else { return head.violation(.tooLarge) }
-            if document.byteCount > bytes.count { try await reserve(document.byteCount) }
-            reservation.shrink(to: document.byteCount)
-            document.reservation = reservation
-            return .document(document)
-        } catch is NoMemory {
-            return .transport(.noMemory)
-        } catch {
-            return .transport(TransportFailure(error))
+        case .document where head.contentLength ?? 0 > maxBodyBytes: return end(head.violation(.tooLarge))
+        case .document: body.reserveCapacity(min(head.contentLength ?? 0, reserved))
+        }
+        return Self.goOn
+    }
+
+    func didReceiveBodyPart(task: HTTPClient.Task<Void>, _ part: ByteBuffer) -> EventLoopFuture<Void> {
+        guard let head else { preconditionFailure("a body came before its head") }
+        if case .problem = head.kind {
+            body.append(contentsOf: part.readableBytesView.prefix(Problem.bodyLimit - body.count))
+            return body.count < Problem.bodyLimit ? Self.goOn : end(problem(head))
+        }
+        let size = body.count + part.readableBytes
+        guard size <= maxBodyBytes else { return end(head.violation(.tooLarge)) }
+        guard size > reserved else {
+            body.append(contentsOf: part.readableBytesView)
+            return Self.goOn
+        }
+        reserved = min(max(size, head.contentLength ?? 2 * reserved), maxBodyBytes)
+        return reserve(reserved).map { [self] in
+            body.reserveCapacity(reserved)
+            body.append(contentsOf: part.readableBytesView)
         }
     }
 
-    /// The wait for memory ended before there was some.
-    private struct NoMemory: Error {}
+    func didFinishRequest(task: HTTPClient.Task<Void>) throws {}
 
-    private func reserve(_ bytes: Int) async throws(NoMemory) {
-        do { try await reservation.grow(to: bytes) } catch { throw NoMemory() }
+    private static let goOn = ClientThread.eventLoop.makeSucceededVoidFuture()
+
+    private func end(_ reply: Reply) -> EventLoopFuture<Void> {
+        ClientThread.eventLoop.makeFailedFuture(Known(reply: reply))
     }
 
-    /// The whole body, nil when it is larger than the limit. The client throws for a body that ends early.
-    private func wholeBody() async throws -> [UInt8]? {
-        let announced = head.contentLength
-        var reserved = ByteBudget.entryBytes
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(min(announced ?? 0, reserved))
-        for try await chunk in body {
-            let size = bytes.count + chunk.readableBytes
-            guard size <= maxBodyBytes else { return nil }
-            if size > reserved {
-                reserved = min(max(size, announced ?? 2 * reserved), maxBodyBytes)
-                try await reserve(reserved)
-                bytes.reserveCapacity(reserved)
-            }
-            bytes.append(contentsOf: chunk.readableBytesView)
+    private func reserve(_ bytes: Int) -> EventLoopFuture<Void> {
+        let growing = Task { [reservation] in try await reservation.grow(to: bytes) }
+        self.growing = growing
+        return ClientThread.eventLoop.makeFutureWithTask { try await growing.value }.map { [self] in
+            self.growing = nil
         }
-        // A stream that was cancelled may end without an error.
-        try Task.checkCancellation()
-        if let announced, announced != bytes.count { throw HTTPParserError.invalidContentLength }
-        return bytes
     }
 
-    /// What of a problem arrived. The status has been said already, so a body that is cut off costs only its hints.
-    private func problemBody() async -> [UInt8] {
-        var bytes: [UInt8] = []
-        do {
-            for try await chunk in body {
-                bytes.append(contentsOf: chunk.readableBytesView.prefix(Problem.bodyLimit - bytes.count))
-                if bytes.count == Problem.bodyLimit { break }
-            }
-        } catch {
-            return bytes
+    // MARK: Once it has ended
+
+    /// The bytes of the body.
+    var size: Int { body.count }
+
+    /// The whole answer, if it is one. Call it once.
+    func reply() -> Reply {
+        guard let head else { preconditionFailure("an answer ended before its head") }
+        switch head.kind {
+        case .problem: return problem(head)
+        case .notModified: return .notModified(requestID: head.requestID)
+        case .document, .violation: break
         }
-        return bytes
+        if let announced = head.contentLength, announced != body.count { return .transport(.reset) }
+        guard var document = Document(body: exchange(&body, with: [])) else { return head.violation(.notAnObject) }
+        document.etag = head.etag
+        document.apiVersion = head.apiVersion
+        document.requestID = head.requestID
+        document.reservation = reservation
+        // Repairing makes three bytes of one, so the size is known only now.
+        return document.byteCount <= maxBodyBytes ? .document(document) : head.violation(.tooLarge)
+    }
+
+    /// What a request that failed has brought all the same.
+    func reply(after error: any Error) async -> Reply {
+        if let known = error as? Known { return known.reply }
+        if let growing {
+            growing.cancel()
+            // The reservation is not to be touched while it waits.
+            _ = await growing.result
+            return .transport(Task.isCancelled ? .cancelled : .noMemory)
+        }
+        // The status has been said already, so a body that is cut off costs only its hints.
+        if let head, case .problem = head.kind { return problem(head) }
+        return .transport(TransportFailure(error))
+    }
+
+    private func problem(_ head: AnswerHead) -> Reply {
+        head.reply(problemBody: body, now: Int64(Date().timeIntervalSince1970))
     }
 }

@@ -1,17 +1,18 @@
 import AsyncHTTPClient
-import FoundationEssentials
 import NIOCore
 import NIOHTTP1
 
 /// AskElephant's API. Every request ends as a ``Reply``, nothing throws. The credential goes to the configured host
 /// only, and redirects are not followed.
-package final class Client: Sendable {
+package actor Client {
     private let http: HTTPClient
     private let configuration: Configuration
 
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { ClientThread.actors }
+
     package init(_ configuration: Configuration) {
         self.configuration = configuration
-        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(configuration))
+        http = HTTPClient(eventLoopGroupProvider: .shared(ClientThread.eventLoop), configuration: .init(configuration))
     }
 
     /// Reserves memory, then asks for one engagement, `GET /v2/engagements/{id}` (contract section 4).
@@ -27,12 +28,13 @@ package final class Client: Sendable {
     /// Asks at once, with memory that the caller has reserved: for whoever reads a clock between the wait and the
     /// request. A document takes the reservation with it. After any other reply it is what it was, and can be used for
     /// the next request.
+    ///
+    /// - Parameter etag: of an answer with the same parts: the reply is `.notModified` if it still holds (contract section 6).
     package func getEngagement(
-        _ id: EngagementID, expand: [Expand], credential: Credential, reservation: Reservation
+        _ id: EngagementID, expand: [Expand], credential: Credential, reservation: Reservation, etag: String? = nil
     ) async -> Reply {
         let query = expand.queryValue.map { "?expand=" + $0 } ?? ""
-        let request = request("/v2/engagements/" + id.rawValue + query, credential)
-        let reply = await send(request, reservation)
+        let reply = await send("/v2/engagements/" + id.rawValue + query, credential, reservation, etag)
         if case .document = reply { return reply }
         reservation.shrink(to: ByteBudget.entryBytes)
         return reply
@@ -42,7 +44,7 @@ package final class Client: Sendable {
     /// for an engagement alone may also mean that this one is private. The page itself is thrown away.
     package func probe(_ credential: Credential, budget: ByteBudget) async -> Reply {
         guard let reservation = try? await budget.reserve() else { return .transport(.cancelled) }
-        let reply = await send(request("/v2/engagements?limit=1", credential), reservation)
+        let reply = await send("/v2/engagements?limit=1", credential, reservation)
         reservation.release()
         return reply
     }
@@ -53,42 +55,55 @@ package final class Client: Sendable {
         try? await http.shutdown()
     }
 
-    private func request(_ pathAndQuery: String, _ credential: Credential) -> HTTPClientRequest {
-        var request = HTTPClientRequest(url: configuration.baseURL.description + pathAndQuery)
-        request.headers = [
-            "Authorization": credential.authorizationHeader,
-            "Accept": "application/json",
-            "User-Agent": configuration.userAgent,
-            // Unpacking multiplies what arrives by up to a thousand before anybody can count it.
-            "Accept-Encoding": "identity",
-        ]
+    private func request(
+        _ pathAndQuery: String, _ credential: Credential, _ etag: String?
+    ) throws -> HTTPClient.Request {
+        var request = try HTTPClient.Request(
+            url: configuration.baseURL.description + pathAndQuery,
+            headers: [
+                "Authorization": credential.authorizationHeader,
+                "Accept": "application/json",
+                "User-Agent": configuration.userAgent,
+                // Unpacking multiplies what arrives by up to a thousand before anybody can count it.
+                "Accept-Encoding": "identity",
+            ])
+        if let etag { request.headers.add(name: "If-None-Match", value: etag) }
         return request
     }
 
-    /// The library's own deadline ends at the head of the answer, so ours lies around head and body.
-    private func send(_ request: HTTPClientRequest, _ reservation: Reservation) async -> Reply {
+    private func send(
+        _ pathAndQuery: String, _ credential: Credential, _ reservation: Reservation, _ etag: String? = nil
+    ) async -> Reply {
+        if Task.isCancelled { return .transport(.cancelled) }
         let deadline = NIODeadline.now() + TimeAmount(configuration.requestTimeout)
-        let reply = await withDeadline(deadline, on: http.eventLoopGroup.any()) { [http, configuration] in
-            let response: HTTPClientResponse
-            do {
-                response = try await http.execute(request, deadline: deadline)
-            } catch {
-                return Reply.transport(TransportFailure(error))
+        let reader = AnswerReader(
+            maxBodyBytes: configuration.maxBodyBytes, reservation: reservation,
+            isConditional: etag != nil)
+        do {
+            let running = http.execute(
+                request: try request(pathAndQuery, credential, etag), delegate: reader,
+                eventLoop: .delegate(on: ClientThread.eventLoop), deadline: deadline)
+            try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { continuation in
+                    running.futureResult.whenComplete { continuation.resume(with: $0) }
+                }
+            } onCancel: {
+                running.cancel()
             }
-            let head = AnswerHead(status: Int(response.status.code), headers: response.headers)
-            let reader = AnswerReader(
-                head: head, body: response.body, maxBodyBytes: configuration.maxBodyBytes, reservation: reservation)
-            return await reader.reply(now: Int64(Date().timeIntervalSince1970))
+        } catch {
+            return await reader.reply(after: error)
         }
-        return Self.withCause(reply, isLate: NIODeadline.now() >= deadline)
-    }
-
-    /// The work ends in the same way whoever cancelled it; the caller's own cancellation counts before the deadline.
-    private static func withCause(_ reply: Reply, isLate: Bool) -> Reply {
-        switch reply {
-        case .transport(.noMemory) where Task.isCancelled: .transport(.cancelled)
-        case .transport(.cancelled) where !Task.isCancelled && isLate: .transport(.timeout)
-        default: reply
+        // What takes long to look through would keep all others waiting.
+        let isLarge = reader.size > ByteBudget.entryBytes
+        let reply = isLarge ? await Task.detached { reader.reply() }.value : reader.reply()
+        guard case .document(let document) = reply else { return reply }
+        if document.byteCount > reader.reserved {
+            let isReserved = await withDeadline(deadline, on: ClientThread.eventLoop) {
+                (try? await reservation.grow(to: document.byteCount)) != nil
+            }
+            guard isReserved else { return .transport(Task.isCancelled ? .cancelled : .noMemory) }
         }
+        reservation.shrink(to: document.byteCount)
+        return reply
     }
 }

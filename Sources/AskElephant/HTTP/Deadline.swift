@@ -2,8 +2,6 @@ import NIOCore
 
 /// Runs work that must end by a point in time, and cancels it then, or when the calling task is cancelled. The work
 /// has to heed the cancellation.
-///
-/// A timer of an event loop costs less than a sleeping task in a group, and there is one for each request.
 func withDeadline<Result: Sendable>(
     _ deadline: NIODeadline, on eventLoop: any EventLoop, _ work: @escaping @Sendable () async -> Result
 ) async -> Result {

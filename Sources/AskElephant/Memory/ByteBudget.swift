@@ -26,12 +26,15 @@ package final class ByteBudget: Sendable {
 
     /// Reserves the bytes of one request, waiting in order of arrival until there are as many.
     package func reserve() async throws(CancellationError) -> Reservation {
-        let holder = state.withLock { state in
+        guard !Task.isCancelled else { throw CancellationError() }
+        let (holder, isServed) = state.withLock { state in
             state.lastHolder += 1
-            return state.lastHolder
+            return (state.lastHolder, state.ledger.admitsAtOnce && state.ledger.enter(state.lastHolder))
         }
         let reservation = Reservation(self, holder)
-        guard await wait(holder, { $0.enter(holder) }) else { throw CancellationError() }
+        if !isServed {
+            guard await wait(holder, { $0.enter(holder) }) else { throw CancellationError() }
+        }
         return reservation
     }
 

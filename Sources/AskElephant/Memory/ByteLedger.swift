@@ -27,11 +27,13 @@ struct ByteLedger {
 
     var isIdle: Bool { held.isEmpty && entering.isEmpty && growing.isEmpty }
     var waiting: Int { entering.count + growing.count }
+    /// Whether ``enter(_:)`` would not wait.
+    var admitsAtOnce: Bool { waiting == 0 && entry <= free }
 
     /// Takes the entry; false when `holder` has to wait until a later change names it. Those who come later, and those
     /// who want to enter, wait behind those whose body already arrives.
     mutating func enter(_ holder: Holder) -> Bool {
-        guard waiting == 0, entry <= free else {
+        guard admitsAtOnce else {
             entering.append(holder)
             return false
         }

@@ -20,6 +20,8 @@ package struct ReadyDocument: Sendable {
     package var record: FetchRecord
     /// What had to be repaired in it, for `_issues`.
     package var repairs: [String]
+    /// There is no document: what is stored with its ETag still holds.
+    package var isNotModified = false
     /// It was mended after Postgres refused it; a second refusal is final.
     package var isMended = false
 

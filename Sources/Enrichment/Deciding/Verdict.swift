@@ -63,7 +63,7 @@ package struct Judge: Sendable {
         _ reply: Reply, jobs: [Job], apiIsAlive: Bool, using generator: inout some RandomNumberGenerator
     ) -> [JobEnd]? {
         switch reply {
-        case .document: return nil
+        case .document, .notModified: return nil
         // At once: nothing is claimed until the API takes the credential again.
         case .unauthorized: return jobs.map { JobEnd($0, .release, cause: .credential) }
         // Of a single request nobody knows why; what a 403 means is found out by several (``refused(_:isReadable:)``).

@@ -9,6 +9,9 @@ package struct Fetch: Sendable {
         self.engagementID = engagementID
         self.jobs = jobs
     }
+
+    /// As it was looked up last.
+    var stored: StoredTag? { jobs.last?.stored }
 }
 
 /// What this worker has claimed, by engagement: pure.

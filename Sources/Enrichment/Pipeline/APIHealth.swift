@@ -17,6 +17,8 @@ actor APIHealth {
     /// Since when the API is away.
     private var awaySince: ContinuousClock.Instant?
 
+    nonisolated var unownedExecutor: UnownedSerialExecutor { ClientThread.actors }
+
     init(board: JobBoard, governor: Governor, client: Client, budget: ByteBudget, log: Log) {
         self.board = board
         self.governor = governor

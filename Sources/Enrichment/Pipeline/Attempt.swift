@@ -17,6 +17,12 @@ struct Attempt: Sendable {
 
     var hasAsked: Bool { record.requests > 0 }
 
+    /// The ETag to name: in the first request, and if it is of these parts.
+    func tag(of parts: Set<Expand>) -> String? {
+        guard !hasAsked, let stored = fetch.stored, stored.parts == parts else { return nil }
+        return stored.etag
+    }
+
     mutating func note(_ reply: Reply, _ parts: Set<Expand>, sent: ContinuousClock.Instant, observedAt: String) {
         asked = Expand.allCases.filter(parts.contains)
         lastSent = sent
@@ -25,12 +31,19 @@ struct Attempt: Sendable {
         record.httpStatus = reply.status
         record.requestID = reply.requestID
         record.fetchMilliseconds = Int64((ContinuousClock.now - start) / .milliseconds(1))
-        guard case .document(let document) = reply else { return }
+        switch reply {
+        case .document(let document): keep(document, observedAt, repairs: document.repaired ? ["invalid_utf8"] : [])
+        case .notModified:
+            keep(Document(json: [], etag: fetch.stored?.etag), observedAt)
+            ready?.isNotModified = true
+        default: break
+        }
+    }
+
+    private mutating func keep(_ document: Document, _ observedAt: String, repairs: [String] = []) {
         ready?.document.reservation?.release()
         ready = ReadyDocument(
-            fetch: fetch, document: document, observedAt: observedAt, asked: asked, record: record,
-            repairs: document.repaired ? ["invalid_utf8"] : []
-        )
+            fetch: fetch, document: document, observedAt: observedAt, asked: asked, record: record, repairs: repairs)
     }
 
     /// The document, with the count of all requests that it took.
@@ -69,7 +82,7 @@ extension Reply {
     /// What it is to the fallback.
     package var fallbackAnswer: ScopeFallback.Answer {
         switch self {
-        case .document: .delivered
+        case .document, .notModified: .delivered
         case .forbidden(let problem): .forbidden(ScopeHint(problem), requestID: problem.requestID)
         case .rejected(let status, let problem) where (status == 400 || status == 422) && problem.blamesExpand:
             .expandRejected(ScopeHint(problem))
@@ -80,7 +93,7 @@ extension Reply {
     /// What came back, in words that hold nothing of the engagement: for `last_error` and `dead_letters.error`.
     package var summary: String? {
         switch self {
-        case .document: nil
+        case .document, .notModified: nil
         case .contract(let violation): "HTTP \(violation.status), \(violation.kind.rawValue)"
         case .transport(let failure): "\(failure)"
         default: status.map { "HTTP \($0)" }

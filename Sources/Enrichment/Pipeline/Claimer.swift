@@ -25,6 +25,8 @@ struct Claimer: Sendable {
     let pollInterval: Duration
     /// Ends the claiming once nothing is due and nothing is in hand.
     let once: Bool
+    /// Requests may ask whether anything changed.
+    let isConditional: Bool
 
     func run() async {
         var floors = Floors()
@@ -99,7 +101,12 @@ struct Claimer: Sendable {
         get async { try? await queue.hasSuspects(on: database.claim) }
     }
 
-    private func admit(_ jobs: [Job]) async {
+    private func admit(_ claimed: [Job]) async {
+        var jobs = claimed
+        // Without them everything is fetched whole.
+        if isConditional, !jobs.isEmpty, let tagged = try? await queue.withTags(jobs, on: database.claim) {
+            jobs = tagged
+        }
         for earlier in await board.admit(jobs) { report.lost([earlier]) }
     }
 

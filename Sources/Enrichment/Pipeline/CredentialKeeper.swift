@@ -53,6 +53,8 @@ actor CredentialKeeper {
     /// Changes of our own; a look that was under way meanwhile knows nothing of them.
     private var epoch = 0
 
+    nonisolated var unownedExecutor: UnownedSerialExecutor { ClientThread.actors }
+
     init(
         source: CredentialSource, store: CredentialStore, scopes: ScopeBook, board: JobBoard, client: Client,
         budget: ByteBudget, health: APIHealth, governor: Governor, log: Log, stopsOnTrouble: Bool

@@ -1,13 +1,14 @@
+import AskElephant
 import Postgres
 import SQLText
 
 /// The database's clock, read just before a request is sent: observations are compared by it, never by a local clock.
 ///
-/// One reading serves everybody who asks while it is fresh (2 ms by the monotonic clock): a reading that is a little
+/// One reading serves everybody who asks while it is fresh (10 ms by the monotonic clock): a reading that is a little
 /// early only makes a snapshot look that much older, while a statement a request would cost a tenth of the throughput.
 /// Whatever else brings the clock along, such as a claim, is noted here, so a reading is never from before a claim.
 actor DatabaseClock {
-    private static let freshness: Duration = .milliseconds(2)
+    private static let freshness: Duration = .milliseconds(10)
 
     private struct Reading {
         var text: String
@@ -22,6 +23,8 @@ actor DatabaseClock {
     private let log: Log
     private var latest: Reading?
     private var reading: Task<Void, any Error>?
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { ClientThread.actors }
 
     /// - Parameter heed: is told of a pause that holds for all workers of the credential, before the reading is.
     init(
@@ -50,7 +53,7 @@ actor DatabaseClock {
         latest = Reading(text: text, sent: sent, received: .now)
     }
 
-    /// A reading that is no older than 2 ms at the time of the call.
+    /// A reading that is no older than 10 ms at the time of the call.
     func read() async throws -> String {
         let oldest = ContinuousClock.now - Self.freshness
         while true {

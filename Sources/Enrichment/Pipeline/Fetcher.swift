@@ -1,16 +1,33 @@
 import AskElephant
 
 /// Takes jobs from the board, one engagement at a time, and brings back a document or the ends of the jobs.
-struct Fetcher: Sendable {
-    let board: JobBoard
-    let clock: DatabaseClock
-    let client: Client
-    let credentials: CredentialKeeper
-    let scopes: ScopeBook
-    let health: APIHealth
-    let judge: Judge
-    let budget: ByteBudget
-    let log: Log
+actor Fetcher {
+    private let board: JobBoard
+    private let clock: DatabaseClock
+    private let client: Client
+    private let credentials: CredentialKeeper
+    private let scopes: ScopeBook
+    private let health: APIHealth
+    private let judge: Judge
+    private let budget: ByteBudget
+    private let log: Log
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { ClientThread.actors }
+
+    init(
+        board: JobBoard, clock: DatabaseClock, client: Client, credentials: CredentialKeeper, scopes: ScopeBook,
+        health: APIHealth, judge: Judge, budget: ByteBudget, log: Log
+    ) {
+        self.board = board
+        self.clock = clock
+        self.client = client
+        self.credentials = credentials
+        self.scopes = scopes
+        self.health = health
+        self.judge = judge
+        self.budget = budget
+        self.log = log
+    }
 
     /// Runs until the board stops. Cancelling the task cancels the request; its jobs are given back.
     func run() async {
@@ -127,7 +144,8 @@ struct Fetcher: Sendable {
             else { return nil }
             let time = ContinuousClock.now
             var reply = await client.getEngagement(
-                attempt.fetch.engagementID, expand: Array(parts), credential: credential, reservation: reservation)
+                attempt.fetch.engagementID, expand: Array(parts), credential: credential, reservation: reservation,
+                etag: attempt.tag(of: parts))
             if case .document = reply {} else { reservation.release() }
             attempt.note(reply, parts, sent: time, observedAt: observedAt)
             await note(reply, sent: time, attempt)

@@ -34,6 +34,8 @@ actor JobBoard {
     private var finisher: CheckedContinuation<Void, Never>?
     private var stopWaiter: CheckedContinuation<Void, Never>?
 
+    nonisolated var unownedExecutor: UnownedSerialExecutor { ClientThread.actors }
+
     /// - Parameter isRateCapped: requests leave by turns, also while no limit of the API is known.
     init(concurrency: Int, isRateCapped: Bool = false) {
         maxUnwritten = max(400, 2 * concurrency)
@@ -47,17 +49,25 @@ actor JobBoard {
     /// Claimed and not yet sent is at most what fills the free senders and what is sent within a second, in each lane.
     func room() async -> [Lane: Int]? {
         while !isStopping {
-            let target = pace.isAway ? 1 : senders.count + max(8, min(400, sends.perSecond(.now)))
-            let room = Dictionary(
-                uniqueKeysWithValues: Lane.inOrder.map { ($0, max(0, min(100, target - window.unsentCount($0)))) }
-            )
-            let enough = min(target, 100) / 4
-            if !isHeld, !areLeasesOver, window.jobCount < Self.maxJobs, room.values.contains(where: { $0 > enough }) {
-                return room
+            let target = claimTarget
+            if isWorthAClaim(target) {
+                return Dictionary(uniqueKeysWithValues: Lane.inOrder.map { ($0, room(in: $0, target)) })
             }
             await withCheckedContinuation { claimer = $0 }
         }
         return nil
+    }
+
+    private var claimTarget: Int {
+        pace.isAway ? 1 : senders.count + max(8, min(400, sends.perSecond(.now)))
+    }
+
+    private func room(in lane: Lane, _ target: Int) -> Int { max(0, min(100, target - window.unsentCount(lane))) }
+
+    private func isWorthAClaim(_ target: Int) -> Bool {
+        let enough = min(target, 100) / 4
+        return !isHeld && !areLeasesOver && window.jobCount < Self.maxJobs
+            && Lane.inOrder.contains { room(in: $0, target) > enough }
     }
 
     /// Returns earlier claims of these rows that were still waiting here: their leases had run out.
@@ -108,8 +118,10 @@ actor JobBoard {
                 wakeSenders()
                 return fetch
             }
-            wakeClaimer()
-            await withCheckedContinuation { senders.append($0) }
+            await withCheckedContinuation { continuation in
+                senders.append(continuation)
+                wakeClaimer()
+            }
         }
         return nil
     }
@@ -294,11 +306,11 @@ actor JobBoard {
         )
     }
 
-    /// One sender, which wakes the next one if it found something to send.
+    /// One sender if there is something that it may send; it wakes the next one.
     func wakeSenders() {
         for request in paced { request.resume() }
         paced = []
-        if window.unsentCount > 0 { senders.popLast()?.resume() }
+        if window.unsentCount > 0, !senders.isEmpty, mayTake { senders.removeLast().resume() }
     }
 
     func wakeWriters() {
@@ -319,6 +331,7 @@ actor JobBoard {
     }
 
     func wakeClaimer() {
+        guard claimer != nil, isStopping || isWorthAClaim(claimTarget) else { return }
         claimer?.resume()
         claimer = nil
     }

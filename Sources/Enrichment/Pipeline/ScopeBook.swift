@@ -45,6 +45,8 @@ actor ScopeBook {
     /// Jobs that were refused and wait for what is learned.
     private var refusedCount = 0
 
+    nonisolated var unownedExecutor: UnownedSerialExecutor { ClientThread.actors }
+
     init(store: CredentialStore, log: Log) {
         self.store = store
         self.log = log

@@ -41,8 +41,10 @@ struct Writer: Sendable {
                 try await store.find(write, of: ready, on: session)
             }
             let milliseconds = Int64((ContinuousClock.now - start) / .milliseconds(1))
-            for (ready, written) in zip(ready, written) { await conclude(ready, written, milliseconds) }
-            let stored = zip(ready, written).filter { $1.outcome != .refused && $1.outcome != .leaseLost }
+            await conclude(Array(zip(ready, written)), milliseconds)
+            let stored = zip(ready, written).filter { ready, written in
+                written.outcome != .refused && written.outcome != .leaseLost && !ready.isNotModified
+            }
             await scopes.wrote(
                 arrived: Set(
                     stored.flatMap { ready, written in ready.asked.filter { !written.missing.contains($0.rawValue) } }),
@@ -55,15 +57,27 @@ struct Writer: Sendable {
         }
     }
 
-    private func conclude(_ ready: ReadyDocument, _ written: EngagementStore.Written, _ milliseconds: Int64) async {
-        if written.outcome == .refused { return await mend(ready, written.refusal ?? "") }
-        report.done(ready, written, writeMilliseconds: milliseconds)
-        ready.document.reservation?.release()
-        await board.finish(1, of: [ready.fetch.engagementID])
+    private func conclude(_ batch: [(ReadyDocument, EngagementStore.Written)], _ milliseconds: Int64) async {
+        var ended: [EngagementID] = []
+        for (ready, written) in batch {
+            if written.outcome == .refused {
+                await mend(ready, written.refusal ?? "")
+                continue
+            }
+            report.done(ready, written, writeMilliseconds: milliseconds)
+            ready.document.reservation?.release()
+            ended.append(ready.fetch.engagementID)
+        }
+        await board.finish(ended.count, of: ended)
     }
 
     /// Postgres cannot read the document: it is cleaned once and tried again; a second time its jobs end.
     private func mend(_ ready: ReadyDocument, _ refusal: String) async {
+        if ready.isNotModified {
+            // What is stored is not what the tag was of any more: asked again, by what is there now.
+            let ends = ready.fetch.jobs.map { JobEnd($0, .release, cause: .database) }
+            return await board.putBack(ready.settled(ends, error: "the stored engagement changed meanwhile"))
+        }
         let isAnotherDocument = refusal == "other_document" || refusal == "not_an_object"
         if !isAnotherDocument, !ready.isMended {
             var mended = ready

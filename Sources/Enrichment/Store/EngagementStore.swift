@@ -12,7 +12,7 @@ package struct EngagementStore: Sendable {
         }
 
         var outcome: Outcome
-        /// Why it was refused: an SQLSTATE, `not_an_object` or `other_document`.
+        /// Why it was refused: an SQLSTATE, `not_an_object`, `other_document` or `not_stored`.
         var refusal: String?
         var missing: [String]
         /// Those of them that the answer left out although they were asked for.
@@ -44,7 +44,8 @@ package struct EngagementStore: Sendable {
             Statements.engagementIngest,
             [
                 .bigint(bootID), .bigints(jobs.map(\.id)), .bigints(jobs.map(\.claims)), .bigints(jobs.map(\.document)),
-                .texts(ready.map(\.fetch.engagementID.rawValue)), .utf8(ready.map(\.document.json)),
+                .texts(ready.map(\.fetch.engagementID.rawValue)),
+                .utf8(ready.map { $0.isNotModified ? nil : $0.document.json }),
                 .utf8(ready.map(\.document.transcript)), .texts(ready.map(\.observedAt)),
                 .texts(ready.map { $0.asked.map(\.rawValue).joined(separator: ",") }),
                 .texts(ready.map(\.document.requestID)), .texts(ready.map(\.document.etag)),

@@ -49,6 +49,21 @@ package struct JobQueue: Sendable {
         return Claimed(jobs: ordered.map(\.job), clock: ordered.map(\.clock).max(), floors: full)
     }
 
+    /// The same jobs, each with the tag by which its request may ask whether anything changed, where there is one.
+    func withTags(_ jobs: [Job], on session: Session) async throws(PostgresError) -> [Job] {
+        let rows = try await session.query(Statements.engagementTags, [.texts(jobs.map(\.engagementID))])
+        var tags: [String: StoredTag] = [:]
+        for row in rows {
+            let parts = try row.text("parts").split(separator: ",").compactMap { Expand(rawValue: String($0)) }
+            tags[try row.text("id")] = StoredTag(etag: try row.text("etag"), parts: Set(parts))
+        }
+        return jobs.map { job in
+            var job = job
+            job.stored = job.engagementID.flatMap { tags[$0] }
+            return job
+        }
+    }
+
     /// Leases one due job that has to run alone; nil if there is none.
     func claimSuspect(lease: Duration, on session: Session) async throws(PostgresError) -> Claimed? {
         let rows = try await session.query(

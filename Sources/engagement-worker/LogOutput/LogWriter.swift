@@ -34,6 +34,9 @@ final class LogWriter: Sendable {
         var dropped: Int
     }
 
+    /// In microseconds.
+    private static let pause: useconds_t = 2_000
+
     private let state = Mutex(State())
     private let wake = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
@@ -103,6 +106,8 @@ final class LogWriter: Sendable {
             if !isReported {
                 giveUp(work.dropped + rest.count { $0 == UInt8(ascii: "\n") })
             }
+            // What comes within the next moment is written together.
+            if state.withLock({ !$0.isClosing && $0.waiters.isEmpty }) { usleep(Self.pause) }
         }
         ended.signal()
     }

@@ -39,6 +39,9 @@ extension Settings {
         .flag("writers", \.writers, .integer(1...8), help: "Connections that write to the database"),
         .flag("expand", \.expand, .subset(of: allParts), help: "The parts of an engagement to fetch"),
         .flag(
+            "conditional", \.isConditional, .boolean,
+            help: "Ask with If-None-Match whether an engagement changed, which needs --expand without media_url"),
+        .flag(
             "credential-name", \.credentialName, .plainName,
             help: "The name under which is kept what this credential may not read"),
         .flag(

@@ -25,6 +25,7 @@ struct Settings: Equatable, Sendable {
     var expand = Settings.allParts
     var credentialName = "default"
     var onScopeLoss = ScopeLoss.keep
+    var isConditional = false
     var pollInterval: Duration = .seconds(1)
     var lease: Duration = .seconds(60)
     var maxAttempts = 8

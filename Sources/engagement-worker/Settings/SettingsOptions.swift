@@ -10,6 +10,7 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: .setting("max-requests-per-second")) var maxRequestsPerSecond: String?
     @Option(help: .setting("writers")) var writers: String?
     @Option(help: .setting("expand")) var expand: String?
+    @Flag(inversion: .prefixedNo, help: .setting("conditional")) var conditional: Bool?
     @Option(help: .setting("credential-name")) var credentialName: String?
     @Option(help: .setting("on-scope-loss")) var onScopeLoss: String?
     @Option(help: .setting("poll-interval")) var pollInterval: String?
@@ -38,7 +39,7 @@ struct SettingsOptions: ParsableArguments {
     var flags: [String: String] {
         let given: [String: String?] = [
             "config": config, "schema": schema, "concurrency": concurrency, "writers": writers, "expand": expand,
-            "max-requests-per-second": maxRequestsPerSecond,
+            "max-requests-per-second": maxRequestsPerSecond, "conditional": conditional?.description,
             "credential-name": credentialName, "on-scope-loss": onScopeLoss, "poll-interval": pollInterval,
             "lease": lease, "max-attempts": maxAttempts, "backoff-base": backoffBase, "backoff-cap": backoffCap,
             "media-url-ttl": mediaURLTTL, "request-timeout": requestTimeout, "statement-timeout": statementTimeout,

@@ -126,6 +126,9 @@ private struct Resolution {
         if settings.backoffBase > settings.backoffCap {
             refuse("backoff-base", "is longer than backoff-cap")
         }
+        if settings.isConditional, settings.expand.contains("media_url") {
+            refuse("conditional", "needs --expand without media_url: its signed address is another one in every answer")
+        }
         if settings.maxDocumentBytes > settings.memoryBudget {
             refuse("max-document-bytes", "is larger than memory-budget")
         }
