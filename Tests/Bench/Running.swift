@@ -24,16 +24,17 @@ final class Running {
 
     /// A worker for each site, none of which has anything to do yet; stopped at the end.
     static func with(
-        _ ground: Ground, _ sites: [Site], concurrency: Int = 64, _ body: (Running) async throws -> Void
+        _ ground: Ground, _ sites: [Site], concurrency: Int = 64, flags: [String] = [],
+        _ body: (Running) async throws -> Void
     ) async throws {
-        let running = try await Running(ground, sites, concurrency)
+        let running = try await Running(ground, sites, ["--concurrency", String(concurrency)] + flags)
         let result: Result<Void, any Error>
         do { result = .success(try await body(running)) } catch { result = .failure(error) }
         for worker in running.workers { try await worker.kill9() }
         try result.get()
     }
 
-    private init(_ ground: Ground, _ sites: [Site], _ concurrency: Int) async throws {
+    private init(_ ground: Ground, _ sites: [Site], _ flags: [String]) async throws {
         self.ground = ground
         // What the credential may read is known, so that no request goes out alone.
         try await ground.cluster.run(
@@ -41,7 +42,7 @@ final class Running {
         )
         workers = try sites.map { site in
             try WorkerProcess(
-                ["run", "--concurrency", String(concurrency)],
+                ["run"] + flags,
                 environment: [
                     "DATABASE_URL": ground.cluster.conninfo, "ASKELEPHANT_BASE_URL": site.url,
                     "ASKELEPHANT_TOKEN": Self.token,

@@ -1,3 +1,4 @@
+import AskElephant
 import Foundation
 import Postgres
 import TestKit
@@ -121,6 +122,16 @@ final class Scene {
             report.add("\(size) unchanged /s", again.rate)
             report.add("\(size) unchanged worker CPU us", again.workerMicroseconds)
             report.add("\(size) unchanged Postgres CPU us", again.serverMicroseconds)
+        }
+        // By ETag, of which the second answer is the last one that two engagements with an entity in common need.
+        let parts = Expand.allCases.filter { $0 != .mediaURL }.map(\.rawValue).joined(separator: ",")
+        try await Running.with(ground, [site], flags: ["--conditional", "--expand", parts]) { running in
+            for _ in 0..<2 { _ = try await running.drain(rest.map(\.id)) }
+            try await ground.settle()
+            let confirmed = try await running.drain(rest.map(\.id))
+            report.add("\(size) conditional /s", confirmed.rate)
+            report.add("\(size) conditional worker CPU us", confirmed.workerMicroseconds)
+            report.add("\(size) conditional Postgres CPU us", confirmed.serverMicroseconds)
         }
     }
 

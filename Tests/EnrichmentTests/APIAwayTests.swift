@@ -117,7 +117,10 @@ import Testing
             for _ in 0..<2 { workers.append(try await lab.worker { $0.maxRequestsPerSecond = Double(limit) }) }
             try await lab.insert(lab.ids(0..<300))
             try await lab.world.waitForRequests(total: 60)
+            // It goes at once: closing one connection after the other, it would still serve some.
+            lab.world.setFault(.gatewayTimeout)
             await lab.simulator.stop()
+            lab.world.clearOverrideOfAll()
             for worker in workers {
                 try await eventually("api.lost") { worker.log.records(of: .apiLost).count == 1 }
             }

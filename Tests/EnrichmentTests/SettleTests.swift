@@ -115,10 +115,12 @@ struct SettleTests {
             _ = try await hands[1].claim(1)
             let dead = Set(hands[..<2].map(\.queue.bootID))
             #expect(try await hands[2].queue.reclaim(dead, on: hands[2].session) == [:], "both live")
-            #expect(try await hands[2].queue.goneWorkers(on: hands[2].session) == [])
+            #expect(try await hands[2].queue.otherWorkers(on: hands[2].session).values.contains(true) == false)
             await hands[0].close()
             try await eventually("the lock is free") {
-                try await hands[2].queue.goneWorkers(on: hands[2].session) == [hands[0].queue.bootID]
+                try await hands[2].queue.otherWorkers(on: hands[2].session) == [
+                    hands[0].queue.bootID: true, hands[1].queue.bootID: false,
+                ]
             }
             #expect(try await hands[2].queue.reclaim(dead, on: hands[2].session) == [hands[0].queue.bootID: 1])
             #expect(try await database.job(id, "losses || ' ' || attempts || ' ' || (leased_by IS NULL)") == "1 0 true")

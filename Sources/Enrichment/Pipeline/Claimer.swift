@@ -98,7 +98,7 @@ struct Claimer: Sendable {
 
     /// Nil when the database does not say.
     private var hasSuspects: Bool? {
-        get async { try? await queue.hasSuspects(on: database.claim) }
+        get async { try? await queue.ahead(on: database.claim).areSuspectsDue }
     }
 
     private func admit(_ claimed: [Job]) async {
@@ -123,8 +123,9 @@ struct Claimer: Sendable {
             }
             guard let claimed = await claim(room, &floors) else { return }
             if claimed > 0 { break }
-            if await hasSuspects == true { break }
-            if await bell.wait(for: await nextSleep(looks)) {
+            let ahead = try? await queue.ahead(on: database.claim)
+            if ahead?.areSuspectsDue == true { break }
+            if await bell.wait(for: nextSleep(looks, ahead?.nextDue)) {
                 // Anybody may ring, and we are still here: bells that bring nothing are answered ten times a second at most.
                 let early = Self.bellInterval - (ContinuousClock.now - lastBell)
                 if early > .zero { try? await Task.sleep(for: early) }
@@ -135,10 +136,9 @@ struct Claimer: Sendable {
         if saidAt != nil { _ = await say(.zero) }
     }
 
-    private func nextSleep(_ looks: Int) async -> Duration {
+    private func nextSleep(_ looks: Int, _ due: Duration?) -> Duration {
         if looks < Self.earlyLooks.count { return min(Self.earlyLooks[looks], pollInterval) }
         let longest = min(pollInterval, Self.longestSleep)
-        let due = (try? await queue.nextDue(on: database.claim)) ?? nil
         return min(longest, max(due ?? longest, .milliseconds(1)))
     }
 

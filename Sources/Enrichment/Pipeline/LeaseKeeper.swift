@@ -5,6 +5,8 @@ struct LeaseKeeper: Sendable {
     /// A worker counts as gone when nobody held its lock at two looks this far apart: one that lost all its connections at
     /// once is back within that.
     private static let lookInterval: Duration = .milliseconds(300)
+    /// Who has no other worker to look after looks out for one.
+    private static let lonelyInterval: Duration = .seconds(1)
     private static let certainty: Duration = .milliseconds(600)
     /// After an outage of ours others are still reconnecting, too.
     private static let grace: Duration = .seconds(5)
@@ -46,8 +48,9 @@ struct LeaseKeeper: Sendable {
 
     func watchOthers() async {
         var missingSince: [Int64: ContinuousClock.Instant] = [:]
+        var isAlone = false
         while !Task.isCancelled {
-            await pause(Self.lookInterval)
+            await pause(isAlone && !database.health.isLost ? Self.lonelyInterval : Self.lookInterval)
             if database.health.isLost {
                 missingSince = [:]
                 // Finds out when this role is served again; nothing else may be due for long.
@@ -64,7 +67,9 @@ struct LeaseKeeper: Sendable {
                 continue
             }
             await keep { () throws(PostgresError) in
-                let gone = try await queue.goneWorkers(on: database.keep)
+                let others = try await queue.otherWorkers(on: database.keep)
+                isAlone = others.isEmpty
+                let gone = others.filter(\.value).keys
                 let now = ContinuousClock.now
                 missingSince = missingSince.filter { gone.contains($0.key) }
                 for worker in gone where missingSince[worker] == nil { missingSince[worker] = now }

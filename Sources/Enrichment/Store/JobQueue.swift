@@ -72,9 +72,22 @@ package struct JobQueue: Sendable {
         return Claimed(jobs: [row.job], clock: row.clock, floors: [:])
     }
 
-    /// Whether there is one.
-    func hasSuspects(on session: Session) async throws(PostgresError) -> Bool {
-        try await session.query(Statements.jobSuspects).first?.boolean("are_due") ?? false
+    /// What lies ahead when nothing ordinary is due.
+    struct Ahead: Sendable {
+        /// A job is due that has to run alone.
+        var areSuspectsDue: Bool
+        /// Until the next job is due; nil when none waits.
+        var nextDue: Duration?
+    }
+
+    func ahead(on session: Session) async throws(PostgresError) -> Ahead {
+        guard let row = try await session.query(Statements.jobAhead).first else {
+            throw .unexpectedResult(column: "suspects_are_due")
+        }
+        let seconds = try row.doubleIfPresent("next_due_s")
+        return Ahead(
+            areSuspectsDue: try row.boolean("suspects_are_due"),
+            nextDue: seconds.map { .milliseconds(Int64(max(0, $0) * 1000) + 1) })
     }
 
     private struct ClaimedRow {
@@ -154,16 +167,13 @@ package struct JobQueue: Sendable {
         return settled
     }
 
-    /// Seconds until the next waiting job is due.
-    func nextDue(on session: Session) async throws(PostgresError) -> Duration? {
-        let rows = try await session.query(Statements.jobNextDue)
-        return try rows.first?.doubleIfPresent("seconds").map { .milliseconds(Int64(max(0, $0) * 1000) + 1) }
-    }
-
-    /// Other workers whose lock nobody holds at this moment.
-    func goneWorkers(on session: Session) async throws(PostgresError) -> Set<Int64> {
-        let rows = try await session.query(Statements.workersGone, [.bigint(bootID)])
-        return Set(try rows.map { row throws(PostgresError) in try row.integer("boot_id") })
+    /// The other workers, each with whether nobody holds its lock at this moment.
+    func otherWorkers(on session: Session) async throws(PostgresError) -> [Int64: Bool] {
+        var others: [Int64: Bool] = [:]
+        for row in try await session.query(Statements.workersGone, [.bigint(bootID)]) {
+            others[try row.integer("boot_id")] = try row.boolean("is_gone")
+        }
+        return others
     }
 
     /// Gives the jobs of these workers back, if they are really gone; the number for each.
