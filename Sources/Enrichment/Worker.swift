@@ -275,7 +275,7 @@ package final class Worker: Sendable {
         Claimer(
             board: board, queue: queue, registry: registry, clock: clock, bell: bell, database: database,
             report: report, lease: configuration.lease, pollInterval: configuration.pollInterval, once: once,
-            isConditional: configuration.isConditional
+            conditionalParts: configuration.isConditional ? configuration.expand : nil
         )
     }
 

@@ -33,7 +33,6 @@ package enum Statements {
         name: "engagement_show", embedded: PackageResources.engagement_show_sql)
     package static let engagementTags = Statement(
         name: "engagement_tags", embedded: PackageResources.engagement_tags_sql)
-    package static let jobAhead = Statement(name: "job_ahead", embedded: PackageResources.job_ahead_sql)
     package static let jobClaim = Statement(name: "job_claim", embedded: PackageResources.job_claim_sql)
     package static let jobClaimSuspect = Statement(
         name: "job_claim_suspect", embedded: PackageResources.job_claim_suspect_sql)
@@ -41,8 +40,10 @@ package enum Statements {
     package static let jobInsert = Statement(name: "job_insert", embedded: PackageResources.job_insert_sql)
     package static let jobInsertHeld = Statement(
         name: "job_insert_held", embedded: PackageResources.job_insert_held_sql)
+    package static let jobNextDue = Statement(name: "job_next_due", embedded: PackageResources.job_next_due_sql)
     package static let jobReclaim = Statement(name: "job_reclaim", embedded: PackageResources.job_reclaim_sql)
     package static let jobSettle = Statement(name: "job_settle", embedded: PackageResources.job_settle_sql)
+    package static let jobSuspects = Statement(name: "job_suspects", embedded: PackageResources.job_suspects_sql)
     package static let mediaExpire = Statement(name: "media_expire", embedded: PackageResources.media_expire_sql)
     package static let migrationsApplied = Statement(
         name: "migrations_applied", embedded: PackageResources.migrations_applied_sql)
@@ -84,8 +85,8 @@ package enum Statements {
         bellChannel, clockRead, clockSkew, credentialJudge, credentialOpen, credentialSee, credentialShow,
         credentialTry, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements,
         demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow,
-        engagementTags, jobAhead, jobClaim, jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobReclaim,
-        jobSettle,
+        engagementTags, jobClaim, jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim,
+        jobSettle, jobSuspects,
         mediaExpire, migrationsApplied, queueBloat, queueSummary, rateMeet, rateTrial, rateTurns,
         scopeDeny,
         scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck,

@@ -59,9 +59,9 @@ import Testing
 
     /// Another body has taken more than the budget, so a body that outgrows its own reservation waits.
     private func replyWhileMemoryIsShort(
-        timeout: Duration, _ whileWaiting: ((ByteBudget, _ other: Reservation) async -> Void)? = nil
+        timeout: Duration, bytes: Int = 400_000, _ whileWaiting: ((ByteBudget, _ other: Reservation) async -> Void)? = nil
     ) async throws -> Reply {
-        let body = Array("{\"a\":\"".utf8) + [UInt8](repeating: 0x61, count: 400_000) + Array("\"}".utf8)
+        let body = Array("{\"a\":\"".utf8) + [UInt8](repeating: 0x61, count: bytes) + Array("\"}".utf8)
         let server = try await RawServer([.answer(200, body: body)])
         let client = try makeClient(server) { $0.requestTimeout = timeout }
         let budget = ByteBudget(total: 2 * ByteBudget.entryBytes)
@@ -86,9 +86,29 @@ import Testing
         #expect(reply.document?.json.count == 400_008)
     }
 
-    @Test func waitForMemoryUntilTheDeadlineBlamesNobodyElse() async throws {
-        let reply = try await replyWhileMemoryIsShort(timeout: .seconds(3))
+    /// Of the shorter one the end is here before there is memory for it.
+    @Test(arguments: [265_000, 400_000])
+    func waitForMemoryUntilTheDeadlineBlamesNobodyElse(bytes: Int) async throws {
+        let reply = try await replyWhileMemoryIsShort(timeout: .seconds(3), bytes: bytes)
         #expect(reply.failure == .noMemory)
+    }
+
+    @Test(arguments: [265_000, 400_000])
+    func cancellingTheTaskEndsTheWaitForMemory(bytes: Int) async throws {
+        let server = try await RawServer([.answer(200, body: Array("{".utf8) + [UInt8](repeating: 0x20, count: bytes))])
+        let client = try makeClient(server)
+        let budget = ByteBudget(total: 2 * ByteBudget.entryBytes)
+        let (other, own) = (try await budget.reserve(), try await budget.reserve())
+        try await other.grow(to: 3 * ByteBudget.entryBytes)
+        let task = Task {
+            await client.getEngagement(Sample.id, expand: [], credential: Sample.credential, reservation: own)
+        }
+        await budget.waitUntil(waiting: 1)
+        task.cancel()
+        #expect(await task.value.failure == .cancelled)
+        #expect(budget.waiting == 0)
+        await client.shutdown()
+        try await server.stop()
     }
 
     @Test func refusedConnectionAndPlainTextOnATLSPortAreNamed() async throws {

@@ -188,7 +188,7 @@ import Testing
         try await Stage.run { stage in
             let worker = try stage.start(["run"], output: output)
             // Far more lines than a pipe holds, and for the one that blocks than are kept.
-            try await stage.insert(stage.ids(0..<(output == .unread ? 8_000 : 500)))
+            try await stage.insert(stage.ids(0..<(output == .unread ? 10_000 : 500)))
             try await stage.drained()
             if output == .unread {
                 var text = worker.readUnread()

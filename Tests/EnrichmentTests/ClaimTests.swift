@@ -154,7 +154,7 @@ struct ClaimTests {
             let jobs = try await hands[0].claim().jobs
             #expect(jobs.map(\.id) == [now])
             #expect((4_000...60_000).contains(try #require(jobs.first?.waitMilliseconds)), "counted from enqueued_at")
-            #expect(try await hands[0].queue.ahead(on: hands[0].session).nextDue.map { $0 < .seconds(61) } == true)
+            #expect(try await hands[0].queue.nextDue(on: hands[0].session).map { $0 < .seconds(61) } == true)
             #expect(try await database.job(never, "leased_by") == nil)
         }
     }

@@ -26,7 +26,7 @@ final class QueueHand: Sendable {
     func claimedIDs(_ wanted: Int = 100) async throws -> [Int64] { try await claim(wanted).jobs.map(\.id) }
 
     var hasSuspects: Bool {
-        get async throws { try await queue.ahead(on: session).areSuspectsDue }
+        get async throws { try await queue.hasSuspects(on: session) }
     }
 
     @discardableResult

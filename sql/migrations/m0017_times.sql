@@ -139,8 +139,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION child_issues IS 'Internal: the fields of children whose value does not fit its column.';
 
--- The entities of a part that another engagement's answer showed, or somebody deleted, since this part was looked at last. Where there
--- is none, an unchanged part says nothing new of its entities: that is seen for a tenth of what comparing them costs.
+-- The entities of a part that another engagement's answer has shown otherwise since then, or that somebody deleted. Where there is none, an
+-- unchanged part says nothing new of its entities: that is seen for a tenth of what comparing them costs. An answer may be written after
+-- one that was observed later, so who relies on it goes back by the longest lease and a little more.
 -- Without SET, as list_items.
 CREATE FUNCTION newer_entities(engagement text, part text, since timestamptz) RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT l.company_id FROM engagement_companies AS l LEFT JOIN companies AS o ON o.id = l.company_id
@@ -155,7 +156,7 @@ CREATE FUNCTION newer_entities(engagement text, part text, since timestamptz) RE
     SELECT e.owner_user_id FROM engagements AS e LEFT JOIN users AS o ON o.id = e.owner_user_id
     WHERE part = 'owner' AND e.id = engagement AND e.owner_user_id IS NOT NULL AND (o.id IS NULL OR o._observed_at > since)
 $$;
-COMMENT ON FUNCTION newer_entities IS 'Internal: entities of a part that were observed through another engagement since.';
+COMMENT ON FUNCTION newer_entities IS 'Internal: entities of a part that another engagement has shown otherwise since.';
 
 -- As in m0016, in an order that costs the same whatever the database's collation. Entities of an unchanged part only where they may differ.
 -- Without SET, so that it is inlined into the statements that use it; they pin the path.
@@ -171,7 +172,7 @@ CREATE FUNCTION list_items(snapshots snapshot[], documents jsonb[], part text)
             SELECT s.engagement_id, s.observed_at, e.item, e.n, item_key(e.item) AS key, part = ANY (s.parts) AS is_changed, s.times_fit
             FROM unnest(snapshots) AS s, LATERAL jsonb_array_elements(documents[s.n::integer] -> part) WITH ORDINALITY AS e(item, n)
             WHERE part = ANY (s.parts)
-               OR part = ANY (s.entities) AND EXISTS (SELECT FROM newer_entities(s.engagement_id, part, (s.stored -> part ->> 'o')::timestamptz))
+               OR part = ANY (s.entities) AND EXISTS (SELECT FROM newer_entities(s.engagement_id, part, (s.stored -> part ->> 'o')::timestamptz - interval '11 minutes'))
             OFFSET 0
         ) AS i
     ) AS k
@@ -428,10 +429,33 @@ END $$;
 
 -- The row is still what the source gave that tag, when it was asked for these parts.
 CREATE FUNCTION is_as_tagged(e engagements, etag text, asked text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT e._etag = is_as_tagged.etag AND e._etag_parts = string_to_array(is_as_tagged.asked, ',')
+    SELECT e._etag = is_as_tagged.etag AND e._etag_parts @> string_to_array(is_as_tagged.asked, ',') AND e._etag_parts <@ string_to_array(is_as_tagged.asked, ',')
        AND e._deleted_at IS NULL AND e._unreadable_since IS NULL
 $$;
 COMMENT ON FUNCTION is_as_tagged IS 'Internal: whether an engagement is as it was delivered with an ETag.';
+
+-- None for what is not whole as far as the credential reaches: each wanted part is one of the tag's and stored, or a gap for want of a
+-- scope that nothing is on its way to fill. None for what is hidden or in progress, nor where an entity may have been shown otherwise
+-- since. An ETag that is no plain ASCII cannot be sent.
+CREATE FUNCTION stored_tags(ids text[], wanted text[]) RETURNS TABLE (id text, etag text, parts text)
+    LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT e.id, e._etag, array_to_string(e._etag_parts, ',')
+    FROM engagements AS e
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(g.part), '{}') AS denied, coalesce(bool_and(g.cause = 'scope_denied' AND g._queued_at IS NULL), true) AS wait
+        FROM engagement_gaps AS g WHERE g.engagement_id = e.id
+    ) AS gaps
+    WHERE e.id = ANY (ids) AND e._etag ~ '^[!-~]+$' AND e._parts ?& e._etag_parts AND NOT 'media_url' = ANY (e._etag_parts)
+      AND gaps.wait AND NOT gaps.denied && e._etag_parts
+      AND gaps.denied || e._etag_parts @> wanted AND gaps.denied || e._etag_parts <@ wanted
+      AND e._deleted_at IS NULL AND e._unreadable_since IS NULL AND NOT is_unfinished(e.processing_status)
+      AND NOT EXISTS (SELECT FROM jsonb_each(e._parts) AS p(part, stored)
+                      CROSS JOIN LATERAL newer_entities(e.id, p.part, (p.stored ->> 'o')::timestamptz - interval '11 minutes'));
+END $$;
+COMMENT ON FUNCTION stored_tags IS 'Internal: the ETags that requests may name.';
 
 -- The source said of these (304) that they are as they were: observed now, and nothing else. The caller holds their locks.
 CREATE FUNCTION confirm(numbers bigint[], ids text[], observed text[], etags text[], asked text[]) RETURNS void
@@ -539,16 +563,21 @@ BEGIN
     RETURN QUERY
     SELECT t.n,
            CASE WHEN t.refusal IS NOT NULL THEN 'refused'
-                WHEN t.n = ANY (same) THEN 'unchanged'
+                WHEN t.n = ANY (same) THEN CASE WHEN g.parts IS NULL THEN 'unchanged' ELSE 'partial' END
                 WHEN s.n IS NULL THEN 'lease_lost'
                 WHEN NOT s.newest AND cardinality(s.entities) = 0 THEN 'superseded'
                 WHEN s.newest AND jsonb_path_exists(s.gaps, '$.* ? (@ != "not_ready")') THEN 'partial'
                 WHEN s.moved THEN 'enriched'
                 ELSE 'unchanged' END,
            t.refusal,
-           (SELECT string_agg(m, ',' ORDER BY m) FROM jsonb_object_keys(s.gaps) AS m),
+           coalesce((SELECT string_agg(m, ',' ORDER BY m) FROM jsonb_object_keys(s.gaps) AS m), g.parts),
            (SELECT string_agg(m.part, ',') FROM jsonb_each_text(s.gaps) AS m(part, why) WHERE m.why = 'not_delivered'),
            (SELECT string_agg(j.id::text, ',') FROM unnest(job_ids, job_documents) AS j(id, item)
             WHERE j.item = t.n AND t.refusal IS NULL AND j.id <> ALL (taken))
-    FROM unnest(refusals) WITH ORDINALITY AS t(refusal, n) LEFT JOIN unnest(snapshots) AS s ON s.n = t.n;
+    FROM unnest(refusals) WITH ORDINALITY AS t(refusal, n) LEFT JOIN unnest(snapshots) AS s ON s.n = t.n
+    -- What was missing before is missing still.
+    LEFT JOIN LATERAL (
+        SELECT string_agg(o.part, ',' ORDER BY o.part) AS parts FROM engagement_gaps AS o
+        WHERE t.n = ANY (same) AND o.engagement_id = ids[t.n]
+    ) AS g ON true;
 END $$;

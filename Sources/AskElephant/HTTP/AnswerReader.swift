@@ -8,17 +8,21 @@ final class AnswerReader: HTTPClientResponseDelegate, @unchecked Sendable {
     private let maxBodyBytes: Int
     private let reservation: Reservation
     private let isConditional: Bool
+    private let deadline: NIODeadline
     private var head: AnswerHead?
     private var body: [UInt8] = []
     private(set) var reserved = ByteBudget.entryBytes
     /// The wait for memory, while there is one.
     private var growing: Task<Void, any Error>?
 
-    /// - Parameter isConditional: the request named an ETag.
-    init(maxBodyBytes: Int, reservation: Reservation, isConditional: Bool) {
+    /// - Parameters:
+    ///   - isConditional: the request named an ETag.
+    ///   - deadline: the end of all waiting for memory.
+    init(maxBodyBytes: Int, reservation: Reservation, isConditional: Bool, deadline: NIODeadline) {
         self.maxBodyBytes = maxBodyBytes
         self.reservation = reservation
         self.isConditional = isConditional
+        self.deadline = deadline
     }
 
     /// Ends an answer of which enough is known: nothing more of it is read, and its connection is closed.
@@ -74,10 +78,16 @@ final class AnswerReader: HTTPClientResponseDelegate, @unchecked Sendable {
     private func reserve(_ bytes: Int) -> EventLoopFuture<Void> {
         let growing = Task { [reservation] in try await reservation.grow(to: bytes) }
         self.growing = growing
+        // The client's own deadline waits for this once the end of the answer is here.
+        let alarm = ClientThread.eventLoop.scheduleTask(deadline: deadline) { growing.cancel() }
         return ClientThread.eventLoop.makeFutureWithTask { try await growing.value }.map { [self] in
+            alarm.cancel()
             self.growing = nil
         }
     }
+
+    /// Ends a wait for memory, and the request with it.
+    func stopWaiting() { growing?.cancel() }
 
     // MARK: Once it has ended
 

@@ -78,7 +78,7 @@ package actor Client {
         let deadline = NIODeadline.now() + TimeAmount(configuration.requestTimeout)
         let reader = AnswerReader(
             maxBodyBytes: configuration.maxBodyBytes, reservation: reservation,
-            isConditional: etag != nil)
+            isConditional: etag != nil, deadline: deadline)
         do {
             let running = http.execute(
                 request: try request(pathAndQuery, credential, etag), delegate: reader,
@@ -89,6 +89,7 @@ package actor Client {
                 }
             } onCancel: {
                 running.cancel()
+                ClientThread.eventLoop.execute { reader.stopWaiting() }
             }
         } catch {
             return await reader.reply(after: error)

@@ -7,6 +7,8 @@ struct Attempt: Sendable {
     private(set) var lastSent = ContinuousClock.now
     /// It waited for others, who all go on at the same time.
     var hasWaited = false
+    /// The first request may name the ETag of what is stored: not if its answer is to tell what the credential may read.
+    var mayNameTag = false
     private var record = FetchRecord()
     private var observedAt: String?
     /// The last answer that was a document, with the time of its observation.
@@ -17,9 +19,9 @@ struct Attempt: Sendable {
 
     var hasAsked: Bool { record.requests > 0 }
 
-    /// The ETag to name: in the first request, and if it is of these parts.
+    /// The ETag to name, if it is of these parts.
     func tag(of parts: Set<Expand>) -> String? {
-        guard !hasAsked, let stored = fetch.stored, stored.parts == parts else { return nil }
+        guard mayNameTag, !hasAsked, let stored = fetch.stored, stored.parts == parts else { return nil }
         return stored.etag
     }
 

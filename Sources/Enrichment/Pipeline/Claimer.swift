@@ -1,3 +1,4 @@
+import AskElephant
 import Postgres
 
 /// Claims while there is room and work, and sleeps by the bell when there is none.
@@ -25,8 +26,8 @@ struct Claimer: Sendable {
     let pollInterval: Duration
     /// Ends the claiming once nothing is due and nothing is in hand.
     let once: Bool
-    /// Requests may ask whether anything changed.
-    let isConditional: Bool
+    /// The parts that are wanted, if requests may ask whether anything changed.
+    let conditionalParts: [Expand]?
 
     func run() async {
         var floors = Floors()
@@ -98,13 +99,14 @@ struct Claimer: Sendable {
 
     /// Nil when the database does not say.
     private var hasSuspects: Bool? {
-        get async { try? await queue.ahead(on: database.claim).areSuspectsDue }
+        get async { try? await queue.hasSuspects(on: database.claim) }
     }
 
     private func admit(_ claimed: [Job]) async {
         var jobs = claimed
         // Without them everything is fetched whole.
-        if isConditional, !jobs.isEmpty, let tagged = try? await queue.withTags(jobs, on: database.claim) {
+        if let parts = conditionalParts, !jobs.isEmpty,
+            let tagged = try? await queue.withTags(jobs, of: parts, on: database.claim) {
             jobs = tagged
         }
         for earlier in await board.admit(jobs) { report.lost([earlier]) }
@@ -123,9 +125,8 @@ struct Claimer: Sendable {
             }
             guard let claimed = await claim(room, &floors) else { return }
             if claimed > 0 { break }
-            let ahead = try? await queue.ahead(on: database.claim)
-            if ahead?.areSuspectsDue == true { break }
-            if await bell.wait(for: nextSleep(looks, ahead?.nextDue)) {
+            if await hasSuspects == true { break }
+            if await bell.wait(for: await nextSleep(looks)) {
                 // Anybody may ring, and we are still here: bells that bring nothing are answered ten times a second at most.
                 let early = Self.bellInterval - (ContinuousClock.now - lastBell)
                 if early > .zero { try? await Task.sleep(for: early) }
@@ -136,9 +137,10 @@ struct Claimer: Sendable {
         if saidAt != nil { _ = await say(.zero) }
     }
 
-    private func nextSleep(_ looks: Int, _ due: Duration?) -> Duration {
+    private func nextSleep(_ looks: Int) async -> Duration {
         if looks < Self.earlyLooks.count { return min(Self.earlyLooks[looks], pollInterval) }
         let longest = min(pollInterval, Self.longestSleep)
+        let due = (try? await queue.nextDue(on: database.claim)) ?? nil
         return min(longest, max(due ?? longest, .milliseconds(1)))
     }
 

@@ -14,6 +14,9 @@ actor ScopeBook {
         /// It was sent for comparison with this one.
         fileprivate var compared: Learning.Learner?
 
+        /// It asks for what is known to be readable, and is to find out nothing.
+        var isOrdinary: Bool { trying == nil && learner == nil && compared == nil }
+
         /// What turned out to be readable, or not to be the credential's matter.
         func parts(without denials: [ScopeFallback.Denial]) -> [Expand] {
             Expand.allCases.filter { part in

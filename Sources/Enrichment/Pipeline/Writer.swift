@@ -75,7 +75,7 @@ struct Writer: Sendable {
     private func mend(_ ready: ReadyDocument, _ refusal: String) async {
         if ready.isNotModified {
             // What is stored is not what the tag was of any more: asked again, by what is there now.
-            let ends = ready.fetch.jobs.map { JobEnd($0, .release, cause: .database) }
+            let ends = ready.fetch.jobs.map { JobEnd($0, .release, delay: .seconds(1), cause: .database) }
             return await board.putBack(ready.settled(ends, error: "the stored engagement changed meanwhile"))
         }
         let isAnotherDocument = refusal == "other_document" || refusal == "not_an_object"

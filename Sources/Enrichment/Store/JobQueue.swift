@@ -50,8 +50,13 @@ package struct JobQueue: Sendable {
     }
 
     /// The same jobs, each with the tag by which its request may ask whether anything changed, where there is one.
-    func withTags(_ jobs: [Job], on session: Session) async throws(PostgresError) -> [Job] {
-        let rows = try await session.query(Statements.engagementTags, [.texts(jobs.map(\.engagementID))])
+    ///
+    /// - Parameter wanted: the parts that are fetched as far as the credential reaches.
+    func withTags(
+        _ jobs: [Job], of wanted: [Expand], on session: Session
+    ) async throws(PostgresError) -> [Job] {
+        let rows = try await session.query(
+            Statements.engagementTags, [.texts(jobs.map(\.engagementID)), .texts(wanted.map(\.rawValue))])
         var tags: [String: StoredTag] = [:]
         for row in rows {
             let parts = try row.text("parts").split(separator: ",").compactMap { Expand(rawValue: String($0)) }
@@ -72,22 +77,9 @@ package struct JobQueue: Sendable {
         return Claimed(jobs: [row.job], clock: row.clock, floors: [:])
     }
 
-    /// What lies ahead when nothing ordinary is due.
-    struct Ahead: Sendable {
-        /// A job is due that has to run alone.
-        var areSuspectsDue: Bool
-        /// Until the next job is due; nil when none waits.
-        var nextDue: Duration?
-    }
-
-    func ahead(on session: Session) async throws(PostgresError) -> Ahead {
-        guard let row = try await session.query(Statements.jobAhead).first else {
-            throw .unexpectedResult(column: "suspects_are_due")
-        }
-        let seconds = try row.doubleIfPresent("next_due_s")
-        return Ahead(
-            areSuspectsDue: try row.boolean("suspects_are_due"),
-            nextDue: seconds.map { .milliseconds(Int64(max(0, $0) * 1000) + 1) })
+    /// Whether there is one.
+    func hasSuspects(on session: Session) async throws(PostgresError) -> Bool {
+        try await session.query(Statements.jobSuspects).first?.boolean("are_due") ?? false
     }
 
     private struct ClaimedRow {
@@ -165,6 +157,12 @@ package struct JobQueue: Sendable {
             if try row.boolean("superseded") { settled.superseded.insert(id) }
         }
         return settled
+    }
+
+    /// Seconds until the next waiting job is due.
+    func nextDue(on session: Session) async throws(PostgresError) -> Duration? {
+        let rows = try await session.query(Statements.jobNextDue)
+        return try rows.first?.doubleIfPresent("seconds").map { .milliseconds(Int64(max(0, $0) * 1000) + 1) }
     }
 
     /// The other workers, each with whether nobody holds its lock at this moment.
