@@ -1,7 +1,7 @@
 -- The times of a document are looked at all together: a regular expression costs some 3 us to begin with, and hardly more for
 -- twenty times than for one. Where they fit, which is nearly always, each is a plain cast.
 
-ALTER TYPE snapshot ADD ATTRIBUTE times_fit boolean, ADD ATTRIBUTE asked text[], ADD ATTRIBUTE stored jsonb;
+ALTER TYPE snapshot ADD ATTRIBUTE times_fit boolean, ADD ATTRIBUTE asked text[];
 
 ALTER TABLE engagements ADD COLUMN _etag_parts text[];
 COMMENT ON COLUMN engagements._etag_parts IS 'The parts that the request asked for whose answer had _etag.';
@@ -10,7 +10,7 @@ DROP FUNCTION list_items(snapshot[], jsonb[], text), base_issues(jsonb), child_i
 
 -- True if every time in the document is null or missing, or can be cast as it is. False for what has to be looked at one by one: the
 -- 29th of February, a leap second, a year below 1000 are as good as what is none.
-CREATE FUNCTION times_fit(document jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE FUNCTION times_fit(document jsonb) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT (jsonb_build_array(
                 document -> 'created_at', document -> 'updated_at', document -> 'engagement_at', document -> 'start_at', document -> 'end_at',
                 document #> '{owner,created_at}', document #> '{owner,updated_at}', document #> '{owner,last_activity_at}')
@@ -139,26 +139,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION child_issues IS 'Internal: the fields of children whose value does not fit its column.';
 
--- The entities of a part that another engagement's answer has shown otherwise since then, or that somebody deleted. Where there is none, an
--- unchanged part says nothing new of its entities: that is seen for a tenth of what comparing them costs. An answer may be written after
--- one that was observed later, so who relies on it goes back by the longest lease and a little more.
--- Without SET, as list_items.
-CREATE FUNCTION newer_entities(engagement text, part text, since timestamptz) RETURNS SETOF text LANGUAGE sql STABLE AS $$
-    SELECT l.company_id FROM engagement_companies AS l LEFT JOIN companies AS o ON o.id = l.company_id
-    WHERE part = 'companies' AND l.engagement_id = engagement AND (o.id IS NULL OR o._observed_at > since)
-    UNION ALL
-    SELECT l.contact_id FROM engagement_contacts AS l LEFT JOIN contacts AS o ON o.id = l.contact_id
-    WHERE part = 'contacts' AND l.engagement_id = engagement AND (o.id IS NULL OR o._observed_at > since)
-    UNION ALL
-    SELECT l.tag_id FROM engagement_tags AS l LEFT JOIN tags AS o ON o.id = l.tag_id
-    WHERE part = 'tags' AND l.engagement_id = engagement AND (o.id IS NULL OR o._observed_at > since)
-    UNION ALL
-    SELECT e.owner_user_id FROM engagements AS e LEFT JOIN users AS o ON o.id = e.owner_user_id
-    WHERE part = 'owner' AND e.id = engagement AND e.owner_user_id IS NOT NULL AND (o.id IS NULL OR o._observed_at > since)
-$$;
-COMMENT ON FUNCTION newer_entities IS 'Internal: entities of a part that another engagement has shown otherwise since.';
-
--- As in m0016, in an order that costs the same whatever the database's collation. Entities of an unchanged part only where they may differ.
+-- As in m0016, in an order that costs the same whatever the database's collation.
 -- Without SET, so that it is inlined into the statements that use it; they pin the path.
 CREATE FUNCTION list_items(snapshots snapshot[], documents jsonb[], part text)
     RETURNS TABLE (engagement_id text, key text, item jsonb, n bigint, observed_at timestamptz, is_changed boolean, times_fit boolean) LANGUAGE sql STABLE AS $$
@@ -171,8 +152,7 @@ CREATE FUNCTION list_items(snapshots snapshot[], documents jsonb[], part text)
         FROM (
             SELECT s.engagement_id, s.observed_at, e.item, e.n, item_key(e.item) AS key, part = ANY (s.parts) AS is_changed, s.times_fit
             FROM unnest(snapshots) AS s, LATERAL jsonb_array_elements(documents[s.n::integer] -> part) WITH ORDINALITY AS e(item, n)
-            WHERE part = ANY (s.parts)
-               OR part = ANY (s.entities) AND EXISTS (SELECT FROM newer_entities(s.engagement_id, part, (s.stored -> part ->> 'o')::timestamptz - interval '11 minutes'))
+            WHERE part = ANY (CASE WHEN part IN ('action_items', 'signals') THEN s.parts ELSE s.entities END)
             OFFSET 0
         ) AS i
     ) AS k
@@ -355,7 +335,7 @@ BEGIN
             OR is_unfinished(e.processing_status) OR coalesce(g.gaps ->> 'transcript' = 'not_ready', false),
         CASE WHEN p.gaps IS NOT NULL THEN coalesce(json_timestamp(a.document -> 'start_at'), json_timestamp(a.document -> 'engagement_at'),
                                                    json_timestamp(a.document -> 'created_at')) END,
-        f.fit, a.asked, e._parts
+        f.fit, a.asked
         )::snapshot ORDER BY a.engagement_id)
     INTO planned
     FROM (
@@ -426,6 +406,25 @@ BEGIN
     CROSS JOIN LATERAL (SELECT (b.changed OR cardinality(p.changed) > 0) AND times_fit(a.document) AS fit OFFSET 0) AS f;
     RETURN planned;
 END $$;
+
+-- The entities of a part that another engagement's answer has shown otherwise since then, or that somebody deleted. An answer may be
+-- written after one that was observed later: who asks goes back by the longest lease and a little more. (Fetched whole, an engagement
+-- is compared with all its entities at once: asking this first was no faster.)
+-- Without SET, so that it is inlined into the statements that use it; they pin the path.
+CREATE FUNCTION newer_entities(engagement text, part text, since timestamptz) RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT l.company_id FROM engagement_companies AS l LEFT JOIN companies AS o ON o.id = l.company_id
+    WHERE part = 'companies' AND l.engagement_id = engagement AND (o.id IS NULL OR o._observed_at > since)
+    UNION ALL
+    SELECT l.contact_id FROM engagement_contacts AS l LEFT JOIN contacts AS o ON o.id = l.contact_id
+    WHERE part = 'contacts' AND l.engagement_id = engagement AND (o.id IS NULL OR o._observed_at > since)
+    UNION ALL
+    SELECT l.tag_id FROM engagement_tags AS l LEFT JOIN tags AS o ON o.id = l.tag_id
+    WHERE part = 'tags' AND l.engagement_id = engagement AND (o.id IS NULL OR o._observed_at > since)
+    UNION ALL
+    SELECT e.owner_user_id FROM engagements AS e LEFT JOIN users AS o ON o.id = e.owner_user_id
+    WHERE part = 'owner' AND e.id = engagement AND e.owner_user_id IS NOT NULL AND (o.id IS NULL OR o._observed_at > since)
+$$;
+COMMENT ON FUNCTION newer_entities IS 'Internal: entities of a part that another engagement has shown otherwise since.';
 
 -- The row is still what the source gave that tag, when it was asked for these parts.
 CREATE FUNCTION is_as_tagged(e engagements, etag text, asked text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
