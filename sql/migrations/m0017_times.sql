@@ -1,7 +1,7 @@
 -- The times of a document are looked at all together: a regular expression costs some 3 us to begin with, and hardly more for
 -- twenty times than for one. Where they fit, which is nearly always, each is a plain cast.
 
-ALTER TYPE snapshot ADD ATTRIBUTE times_fit boolean, ADD ATTRIBUTE asked text[];
+ALTER TYPE snapshot ADD ATTRIBUTE times_fit boolean, ADD ATTRIBUTE asked text[], ADD ATTRIBUTE is_new boolean;
 
 ALTER TABLE engagements ADD COLUMN _etag_parts text[];
 COMMENT ON COLUMN engagements._etag_parts IS 'The parts that the request asked for whose answer had _etag.';
@@ -142,15 +142,15 @@ COMMENT ON FUNCTION child_issues IS 'Internal: the fields of children whose valu
 -- As in m0016, in an order that costs the same whatever the database's collation.
 -- Without SET, so that it is inlined into the statements that use it; they pin the path.
 CREATE FUNCTION list_items(snapshots snapshot[], documents jsonb[], part text)
-    RETURNS TABLE (engagement_id text, key text, item jsonb, n bigint, observed_at timestamptz, is_changed boolean, times_fit boolean) LANGUAGE sql STABLE AS $$
-    SELECT DISTINCT ON (k.engagement_id COLLATE "C", k.key COLLATE "C") k.engagement_id, k.key, k.item, k.n, k.observed_at, k.is_changed, k.times_fit
+    RETURNS TABLE (engagement_id text, key text, item jsonb, n bigint, observed_at timestamptz, is_changed boolean, times_fit boolean, is_new boolean) LANGUAGE sql STABLE AS $$
+    SELECT DISTINCT ON (k.engagement_id COLLATE "C", k.key COLLATE "C") k.engagement_id, k.key, k.item, k.n, k.observed_at, k.is_changed, k.times_fit, k.is_new
     FROM (
-        SELECT i.engagement_id, i.observed_at, i.item, i.n, i.is_changed, i.times_fit,
+        SELECT i.engagement_id, i.observed_at, i.item, i.n, i.is_changed, i.times_fit, i.is_new,
                CASE WHEN part IN ('action_items', 'signals') AND i.key LIKE 'digest\_%' AND jsonb_typeof(i.item -> 'id') IS DISTINCT FROM 'string'
                     THEN i.key || '_' || row_number() OVER (PARTITION BY i.engagement_id COLLATE "C", i.key COLLATE "C" ORDER BY i.n)
                     ELSE i.key END AS key
         FROM (
-            SELECT s.engagement_id, s.observed_at, e.item, e.n, item_key(e.item) AS key, part = ANY (s.parts) AS is_changed, s.times_fit
+            SELECT s.engagement_id, s.observed_at, e.item, e.n, item_key(e.item) AS key, part = ANY (s.parts) AS is_changed, s.times_fit, s.is_new
             FROM unnest(snapshots) AS s, LATERAL jsonb_array_elements(documents[s.n::integer] -> part) WITH ORDINALITY AS e(item, n)
             WHERE part = ANY (CASE WHEN part IN ('action_items', 'signals') THEN s.parts ELSE s.entities END)
             OFFSET 0
@@ -209,6 +209,73 @@ BEGIN
     WHERE s.base;
 END $$;
 
+CREATE OR REPLACE FUNCTION project_companies(snapshots snapshot[], documents jsonb[]) RETURNS SETOF crm_subject
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+BEGIN
+    RETURN QUERY WITH item AS MATERIALIZED (
+        SELECT * FROM list_items(snapshots, documents, 'companies')
+    ), changed AS MATERIALIZED (
+        SELECT n.id, n.raw, n.observed_at, o._observed_at AS previously_at
+        FROM (SELECT DISTINCT ON (i.key) i.key AS id, i.item AS raw, i.observed_at FROM item AS i
+              WHERE jsonb_typeof(i.item) = 'object' ORDER BY i.key, i.observed_at DESC, i.n DESC) AS n
+        LEFT JOIN companies AS o ON o.id = n.id
+        WHERE o.id IS NULL OR (o._observed_at <= n.observed_at AND o._raw <> n.raw)
+    ), written AS (
+        INSERT INTO companies AS o (id, name, domains, _raw, _observed_at)
+        SELECT id, json_text(raw -> 'name'), json_list(raw -> 'domains'), raw, observed_at FROM changed ORDER BY id
+        ON CONFLICT (id) DO UPDATE SET
+            name = excluded.name, domains = excluded.domains,
+            _raw = excluded._raw, _observed_at = excluded._observed_at, _changed_at = now()
+        WHERE o._observed_at <= excluded._observed_at AND o._raw <> excluded._raw
+        RETURNING o.id
+    ), gone AS (
+        DELETE FROM engagement_companies AS c USING unnest(snapshots) AS s
+        WHERE 'companies' = ANY (s.parts) AND NOT s.is_new AND c.engagement_id = s.engagement_id
+          AND NOT EXISTS (SELECT FROM item AS i WHERE i.engagement_id = c.engagement_id AND i.key = c.company_id)
+    ), linked AS (
+        INSERT INTO engagement_companies (engagement_id, company_id)
+        SELECT i.engagement_id, i.key FROM item AS i
+        WHERE i.is_changed AND (i.is_new OR NOT EXISTS (SELECT FROM engagement_companies AS c WHERE c.engagement_id = i.engagement_id AND c.company_id = i.key))
+    )
+    SELECT 'company', c.id, c.raw -> 'crm_association', c.observed_at, c.previously_at
+    FROM changed AS c WHERE (c.id IN (SELECT w.id FROM written AS w)) IS TRUE;
+END $$;
+
+CREATE OR REPLACE FUNCTION project_contacts(snapshots snapshot[], documents jsonb[]) RETURNS SETOF crm_subject
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+BEGIN
+    RETURN QUERY WITH item AS MATERIALIZED (
+        SELECT * FROM list_items(snapshots, documents, 'contacts')
+    ), changed AS MATERIALIZED (
+        SELECT n.id, n.raw, n.observed_at, o._observed_at AS previously_at
+        FROM (SELECT DISTINCT ON (i.key) i.key AS id, i.item AS raw, i.observed_at FROM item AS i
+              WHERE jsonb_typeof(i.item) = 'object' ORDER BY i.key, i.observed_at DESC, i.n DESC) AS n
+        LEFT JOIN contacts AS o ON o.id = n.id
+        WHERE o.id IS NULL OR (o._observed_at <= n.observed_at AND o._raw <> n.raw)
+    ), written AS (
+        INSERT INTO contacts AS o (id, first_name, last_name, primary_email, emails, company_id, _raw, _observed_at)
+        SELECT id, json_text(raw -> 'first_name'), json_text(raw -> 'last_name'), primary_email(raw -> 'emails'), json_list(raw -> 'emails'),
+               json_text(raw #> '{company,id}'), raw, observed_at
+        FROM changed ORDER BY id
+        ON CONFLICT (id) DO UPDATE SET
+            first_name = excluded.first_name, last_name = excluded.last_name, primary_email = excluded.primary_email,
+            emails = excluded.emails, company_id = excluded.company_id,
+            _raw = excluded._raw, _observed_at = excluded._observed_at, _changed_at = now()
+        WHERE o._observed_at <= excluded._observed_at AND o._raw <> excluded._raw
+        RETURNING o.id
+    ), gone AS (
+        DELETE FROM engagement_contacts AS c USING unnest(snapshots) AS s
+        WHERE 'contacts' = ANY (s.parts) AND NOT s.is_new AND c.engagement_id = s.engagement_id
+          AND NOT EXISTS (SELECT FROM item AS i WHERE i.engagement_id = c.engagement_id AND i.key = c.contact_id)
+    ), linked AS (
+        INSERT INTO engagement_contacts (engagement_id, contact_id)
+        SELECT i.engagement_id, i.key FROM item AS i
+        WHERE i.is_changed AND (i.is_new OR NOT EXISTS (SELECT FROM engagement_contacts AS c WHERE c.engagement_id = i.engagement_id AND c.contact_id = i.key))
+    )
+    SELECT 'contact', c.id, c.raw -> 'crm_association', c.observed_at, c.previously_at
+    FROM changed AS c WHERE (c.id IN (SELECT w.id FROM written AS w)) IS TRUE;
+END $$;
+
 -- As in m0016, with times_fit: this and the next three.
 CREATE OR REPLACE FUNCTION project_users(snapshots snapshot[], documents jsonb[]) RETURNS void
     LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
@@ -246,11 +313,12 @@ BEGIN
         SELECT * FROM list_items(snapshots, documents, 'tags')
     ), gone AS (
         DELETE FROM engagement_tags AS c USING unnest(snapshots) AS s
-        WHERE 'tags' = ANY (s.parts) AND c.engagement_id = s.engagement_id
+        WHERE 'tags' = ANY (s.parts) AND NOT s.is_new AND c.engagement_id = s.engagement_id
           AND NOT EXISTS (SELECT FROM item AS i WHERE i.engagement_id = c.engagement_id AND i.key = c.tag_id)
     ), linked AS (
         INSERT INTO engagement_tags (engagement_id, tag_id)
-        SELECT i.engagement_id, i.key FROM item AS i WHERE i.is_changed ON CONFLICT DO NOTHING
+        SELECT i.engagement_id, i.key FROM item AS i
+        WHERE i.is_changed AND (i.is_new OR NOT EXISTS (SELECT FROM engagement_tags AS c WHERE c.engagement_id = i.engagement_id AND c.tag_id = i.key))
     )
     INSERT INTO tags AS o (id, name, hex_color, description, auto_tagging_enabled, created_at, updated_at, _raw, _observed_at)
     SELECT n.id, json_text(n.raw -> 'name'), json_text(n.raw -> 'hex_color'), json_text(n.raw -> 'description'),
@@ -274,21 +342,27 @@ BEGIN
     WITH wanted AS MATERIALIZED (SELECT * FROM list_items(snapshots, documents, 'action_items')),
     gone AS (
         DELETE FROM engagement_action_items AS c USING unnest(snapshots) AS s
-        WHERE 'action_items' = ANY (s.parts) AND c.engagement_id = s.engagement_id
-          AND NOT EXISTS (SELECT FROM wanted AS w WHERE w.engagement_id = c.engagement_id AND w.key = c.id))
-    INSERT INTO engagement_action_items AS c (
+        WHERE 'action_items' = ANY (s.parts) AND NOT s.is_new AND c.engagement_id = s.engagement_id
+          AND NOT EXISTS (SELECT FROM wanted AS w WHERE w.engagement_id = c.engagement_id AND w.key = c.id)
+    ), altered AS (
+        UPDATE engagement_action_items AS c SET
+            title = json_text(i -> 'title'), text = json_text(i -> 'text'), description = json_text(i -> 'description'),
+            status = json_text(i -> 'status'), assignee_user_id = json_text(i -> 'assignee_user_id'),
+            due_at = json_time(i -> 'due_at', w.times_fit), completed_at = json_time(i -> 'completed_at', w.times_fit),
+            created_at = json_time(i -> 'created_at', w.times_fit), updated_at = json_time(i -> 'updated_at', w.times_fit),
+            _position = w.n, _raw = i
+        FROM wanted AS w CROSS JOIN LATERAL (SELECT w.item AS i) AS item
+        WHERE NOT w.is_new AND c.engagement_id = w.engagement_id AND c.id = w.key AND (c._raw, c._position) IS DISTINCT FROM (w.item, w.n)
+    )
+    INSERT INTO engagement_action_items (
         engagement_id, id, title, text, description, status, assignee_user_id, due_at, completed_at, created_at, updated_at,
         _position, _raw, _first_seen_at)
     SELECT w.engagement_id, w.key, json_text(i -> 'title'), json_text(i -> 'text'), json_text(i -> 'description'),
            json_text(i -> 'status'), json_text(i -> 'assignee_user_id'), json_time(i -> 'due_at', w.times_fit),
-           json_time(i -> 'completed_at', w.times_fit), json_time(i -> 'created_at', w.times_fit), json_time(i -> 'updated_at', w.times_fit),
-           w.n, i, w.observed_at
+           json_time(i -> 'completed_at', w.times_fit), json_time(i -> 'created_at', w.times_fit),
+           json_time(i -> 'updated_at', w.times_fit), w.n, i, w.observed_at
     FROM wanted AS w CROSS JOIN LATERAL (SELECT w.item AS i) AS item
-    ON CONFLICT (engagement_id, id) DO UPDATE SET
-        title = excluded.title, text = excluded.text, description = excluded.description, status = excluded.status,
-        assignee_user_id = excluded.assignee_user_id, due_at = excluded.due_at, completed_at = excluded.completed_at,
-        created_at = excluded.created_at, updated_at = excluded.updated_at, _position = excluded._position, _raw = excluded._raw
-    WHERE (c._raw, c._position) IS DISTINCT FROM (excluded._raw, excluded._position);
+    WHERE w.is_new OR NOT EXISTS (SELECT FROM engagement_action_items AS c WHERE c.engagement_id = w.engagement_id AND c.id = w.key);
 END $$;
 
 CREATE OR REPLACE FUNCTION project_signals(snapshots snapshot[], documents jsonb[]) RETURNS void
@@ -297,19 +371,24 @@ BEGIN
     WITH wanted AS MATERIALIZED (SELECT * FROM list_items(snapshots, documents, 'signals')),
     gone AS (
         DELETE FROM engagement_signals AS c USING unnest(snapshots) AS s
-        WHERE 'signals' = ANY (s.parts) AND c.engagement_id = s.engagement_id
-          AND NOT EXISTS (SELECT FROM wanted AS w WHERE w.engagement_id = c.engagement_id AND w.key = c.id))
-    INSERT INTO engagement_signals AS c (
+        WHERE 'signals' = ANY (s.parts) AND NOT s.is_new AND c.engagement_id = s.engagement_id
+          AND NOT EXISTS (SELECT FROM wanted AS w WHERE w.engagement_id = c.engagement_id AND w.key = c.id)
+    ), altered AS (
+        UPDATE engagement_signals AS c SET
+            type = json_text(i -> 'type'), name = json_text(i -> 'name'), title = json_text(i -> 'title'),
+            text = json_text(i -> 'text'), description = json_text(i -> 'description'), value = json_text(i -> 'value'),
+            created_at = json_time(i -> 'created_at', w.times_fit), updated_at = json_time(i -> 'updated_at', w.times_fit),
+            _position = w.n, _raw = i
+        FROM wanted AS w CROSS JOIN LATERAL (SELECT w.item AS i) AS item
+        WHERE NOT w.is_new AND c.engagement_id = w.engagement_id AND c.id = w.key AND (c._raw, c._position) IS DISTINCT FROM (w.item, w.n)
+    )
+    INSERT INTO engagement_signals (
         engagement_id, id, type, name, title, text, description, value, created_at, updated_at, _position, _raw, _first_seen_at)
-    SELECT w.engagement_id, w.key, json_text(i -> 'type'), json_text(i -> 'name'), json_text(i -> 'title'), json_text(i -> 'text'),
-           json_text(i -> 'description'), json_text(i -> 'value'), json_time(i -> 'created_at', w.times_fit), json_time(i -> 'updated_at', w.times_fit),
-           w.n, i, w.observed_at
+    SELECT w.engagement_id, w.key, json_text(i -> 'type'), json_text(i -> 'name'), json_text(i -> 'title'),
+           json_text(i -> 'text'), json_text(i -> 'description'), json_text(i -> 'value'),
+           json_time(i -> 'created_at', w.times_fit), json_time(i -> 'updated_at', w.times_fit), w.n, i, w.observed_at
     FROM wanted AS w CROSS JOIN LATERAL (SELECT w.item AS i) AS item
-    ON CONFLICT (engagement_id, id) DO UPDATE SET
-        type = excluded.type, name = excluded.name, title = excluded.title, text = excluded.text,
-        description = excluded.description, value = excluded.value,
-        created_at = excluded.created_at, updated_at = excluded.updated_at, _position = excluded._position, _raw = excluded._raw
-    WHERE (c._raw, c._position) IS DISTINCT FROM (excluded._raw, excluded._position);
+    WHERE w.is_new OR NOT EXISTS (SELECT FROM engagement_signals AS c WHERE c.engagement_id = w.engagement_id AND c.id = w.key);
 END $$;
 
 -- As in m0016, with times_fit.
@@ -335,7 +414,7 @@ BEGIN
             OR is_unfinished(e.processing_status) OR coalesce(g.gaps ->> 'transcript' = 'not_ready', false),
         CASE WHEN p.gaps IS NOT NULL THEN coalesce(json_timestamp(a.document -> 'start_at'), json_timestamp(a.document -> 'engagement_at'),
                                                    json_timestamp(a.document -> 'created_at')) END,
-        f.fit, a.asked
+        f.fit, a.asked, e.id IS NULL
         )::snapshot ORDER BY a.engagement_id)
     INTO planned
     FROM (
