@@ -27,7 +27,7 @@ struct TimesFitTests {
                 sql: """
                     SELECT t.text, t.strict IS NOT NULL AS is_strict, t.fits,
                            CASE WHEN t.fits THEN json_time(to_jsonb(t.text), true) = t.strict END AS is_same
-                    FROM (SELECT text, json_timestamp(to_jsonb(text)) AS strict, times_fit(jsonb_build_object('created_at', text)) AS fits
+                    FROM (SELECT text, json_timestamp(to_jsonb(text)) AS strict, are_times(json_times(jsonb_build_object('created_at', text))) AS fits
                           FROM unnest($1::text[]) AS text OFFSET 0) AS t
                     """)
             let rows = try await connection.query(statement, [.texts(texts)])
@@ -57,7 +57,7 @@ struct TimesFitTests {
                     ("\"2026-11-29T07:32:25Z\\\", \\\"x\"", "false"),
                 ] {
                     let document = place.replacingOccurrences(of: "X", with: value)
-                    let found = try await database.value("SELECT times_fit('\(document)')::text")
+                    let found = try await database.value("SELECT are_times(json_times('\(document)'))::text")
                     #expect(found == fits, "\(document)")
                 }
             }
