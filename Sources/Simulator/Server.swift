@@ -19,6 +19,7 @@ package final class Simulator: Sendable {
 
     private struct Running: Sendable {
         let task: Task<Void, Never>
+        let listener: any Channel
         let pending: PendingConnections
         let address: String
     }
@@ -80,7 +81,7 @@ package final class Simulator: Sendable {
         for try await listener in listeners {
             let address = "\(host):\(listener.localAddress?.port ?? port)"
             running.withLock {
-                $0 = Running(task: task, pending: pending, address: address)
+                $0 = Running(task: task, listener: listener, pending: pending, address: address)
             }
             return
         }
@@ -95,6 +96,8 @@ package final class Simulator: Sendable {
             return running
         }
         guard let stopped else { return }
+        // Nothing more is accepted, or another might come just after all were served.
+        try? await stopped.listener.setOption(.autoRead, value: false).get()
         await stopped.pending.settled()
         stopped.task.cancel()
         await stopped.task.value

@@ -26,6 +26,8 @@ import Testing
             try await eventually(within: .seconds(90), "no storm is left") {
                 try await lab.database.count(Self.held) <= 8
             }
+            // Each of these may have been about to send one.
+            try await lab.world.waitForRequests(total: lab.world.totalRequests + 8)
             let before = lab.world.totalRequests
             let start = ContinuousClock.now
             try await lab.world.waitForRequests(total: before + 6)
