@@ -6,7 +6,7 @@ struct Claimer: Sendable {
     /// How long without work before the worker says that it sleeps. Shorter, and a worker that keeps up would say so
     /// hundreds of times a second, which slows the inserters.
     private static let restlessness: Duration = .milliseconds(500)
-    private static let glance: Duration = .milliseconds(10)
+    private static let longestGlance: Duration = .milliseconds(10)
     private static let fullLane: Duration = .milliseconds(50)
     /// After these the flag that we sleep has been seen by every insert; a bell missed in between is made good.
     private static let earlyLooks: [Duration] = [.milliseconds(50), .milliseconds(200), .seconds(1)]
@@ -54,12 +54,17 @@ struct Claimer: Sendable {
             } else if once, await board.isEmpty, await hasSuspects == false {
                 return await board.stop()
             } else if once || ContinuousClock.now - lastWork < Self.restlessness {
-                _ = await bell.wait(for: Self.glance)
+                _ = await bell.wait(for: Self.glance(after: ContinuousClock.now - lastWork))
             } else {
                 await sleep(&floors)
                 lastWork = .now
             }
         }
+    }
+
+    /// Soon after work there is often more, which is to wait a sixteenth longer than it took to come, not more.
+    private static func glance(after pause: Duration) -> Duration {
+        min(longestGlance, max(.milliseconds(1), pause / 16))
     }
 
     /// One claim; the number of rows, or nil when the database did not serve, after a pause.
