@@ -59,7 +59,8 @@ import Testing
 
     /// Another body has taken more than the budget, so a body that outgrows its own reservation waits.
     private func replyWhileMemoryIsShort(
-        timeout: Duration, bytes: Int = 400_000, _ whileWaiting: ((ByteBudget, _ other: Reservation) async -> Void)? = nil
+        timeout: Duration, bytes: Int = 400_000,
+        _ whileWaiting: ((ByteBudget, _ other: Reservation) async -> Void)? = nil
     ) async throws -> Reply {
         let body = Array("{\"a\":\"".utf8) + [UInt8](repeating: 0x61, count: bytes) + Array("\"}".utf8)
         let server = try await RawServer([.answer(200, body: body)])

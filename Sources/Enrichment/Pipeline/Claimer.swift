@@ -111,7 +111,8 @@ struct Claimer: Sendable {
         var jobs = claimed
         // Without them everything is fetched whole.
         if let parts = conditionalParts, !jobs.isEmpty,
-            let tagged = try? await queue.withTags(jobs, of: parts, on: database.claim) {
+            let tagged = try? await queue.withTags(jobs, of: parts, on: database.claim)
+        {
             jobs = tagged
         }
         for earlier in await board.admit(jobs) { report.lost([earlier]) }
