@@ -6,7 +6,7 @@ ALTER TYPE snapshot ADD ATTRIBUTE times_fit boolean, ADD ATTRIBUTE asked text[],
 ALTER TABLE engagements ADD COLUMN _etag_parts text[];
 COMMENT ON COLUMN engagements._etag_parts IS 'The parts that the request asked for whose answer had _etag.';
 
-DROP FUNCTION list_items(snapshot[], jsonb[], text), base_issues(jsonb), child_issues(jsonb, text[]);
+DROP FUNCTION list_items(snapshot[], jsonb[], text);
 
 -- Everything in the document that has to be a time or null, as lists of JSON one after the other.
 CREATE FUNCTION json_times(document jsonb) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -33,10 +33,8 @@ CREATE FUNCTION json_time(j jsonb, fits boolean) RETURNS timestamptz LANGUAGE sq
 $$;
 COMMENT ON FUNCTION json_time IS 'Internal: a time of a document, of which it is known whether all of them fit.';
 
--- As in m0016 and m0003. What is asked first answers for nearly all documents.
+-- Where the times fit this answers for nearly all documents; the functions of m0016 and m0003 look at each value of the others.
 CREATE FUNCTION base_issues(document jsonb, times_fit boolean) RETURNS jsonb LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
-DECLARE
-    issues jsonb;
 BEGIN
     IF times_fit AND coalesce(jsonb_typeof(document -> 'crm_association') = 'null'
            OR octet_length(coalesce(json_text(document #> '{crm_association,crm_object_id}'), json_text(document #> '{crm_association,id}'))) BETWEEN 1 AND 255,
@@ -59,31 +57,11 @@ BEGIN
     THEN
         RETURN NULL;
     END IF;
-    SELECT jsonb_agg(jsonb_build_object('field', f.field, 'expected', f.expected) ORDER BY f.field) INTO issues
-    FROM (
-        VALUES ('object', 'text'), ('title', 'text'), ('engagement_type', 'text'), ('processing_status', 'text'),
-               ('description', 'text'), ('data_source', 'text'), ('meeting_url', 'text'), ('external_url', 'text'),
-               ('owner_user_id', 'text'), ('host_user_id', 'text'),
-               ('created_at', 'time'), ('updated_at', 'time'), ('engagement_at', 'time'), ('start_at', 'time'), ('end_at', 'time'),
-               ('is_private', 'boolean'), ('is_internal', 'boolean'), ('duration_seconds', 'count'), ('crm_association', 'object')
-    ) AS f(field, expected)
-    WHERE jsonb_typeof(document -> f.field) <> 'null'
-      AND CASE f.expected
-            WHEN 'text' THEN jsonb_typeof(document -> f.field) <> 'string'
-            WHEN 'time' THEN json_timestamp(document -> f.field) IS NULL
-            WHEN 'boolean' THEN jsonb_typeof(document -> f.field) <> 'boolean'
-            WHEN 'count' THEN json_count(document -> f.field) IS NULL
-            ELSE jsonb_typeof(document -> f.field) <> 'object'
-                OR coalesce(octet_length(coalesce(json_text(document #> '{crm_association,crm_object_id}'),
-                                                  json_text(document #> '{crm_association,id}'))), 0) NOT BETWEEN 1 AND 255
-          END;
-    RETURN issues;
+    RETURN base_issues(document);
 END $$;
-COMMENT ON FUNCTION base_issues IS 'Internal: the base fields whose value does not fit its column.';
+COMMENT ON FUNCTION base_issues(jsonb, boolean) IS 'Internal: the base fields whose value does not fit its column.';
 
 CREATE FUNCTION child_issues(document jsonb, delivered text[], times_fit boolean) RETURNS jsonb LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
-DECLARE
-    issues jsonb;
 BEGIN
     IF times_fit AND NOT coalesce(
         'companies' = ANY (delivered) AND jsonb_path_exists(document, '$.companies[*] ? ((@.name.type() != "string" && @.name.type() != "null")
@@ -115,35 +93,9 @@ BEGIN
                 || (@.auto_tagging_enabled.type() != "boolean" && @.auto_tagging_enabled.type() != "null"))', silent => true), false) THEN
         RETURN NULL;
     END IF;
-    SELECT jsonb_agg(DISTINCT jsonb_build_object('field', f.part || '.' || f.field, 'expected', f.expected))
-    INTO issues
-    FROM (
-        VALUES ('companies', 'name', 'text'), ('companies', 'domains', 'array'), ('contacts', 'first_name', 'text'),
-               ('contacts', 'last_name', 'text'), ('contacts', 'emails', 'array'), ('contacts', 'company', 'object'),
-               ('owner', 'role', 'text'), ('owner', 'first_name', 'text'), ('owner', 'last_name', 'text'),
-               ('owner', 'job_title', 'text'), ('owner', 'time_zone', 'text'), ('owner', 'emails', 'array'),
-               ('owner', 'created_at', 'time'), ('owner', 'updated_at', 'time'), ('owner', 'last_activity_at', 'time'),
-               ('action_items', 'title', 'text'), ('action_items', 'text', 'text'), ('action_items', 'description', 'text'),
-               ('action_items', 'status', 'text'), ('action_items', 'assignee_user_id', 'text'),
-               ('action_items', 'due_at', 'time'), ('action_items', 'completed_at', 'time'),
-               ('action_items', 'created_at', 'time'), ('action_items', 'updated_at', 'time'), ('signals', 'type', 'text'),
-               ('signals', 'name', 'text'), ('signals', 'title', 'text'), ('signals', 'text', 'text'),
-               ('signals', 'description', 'text'), ('signals', 'value', 'text'), ('signals', 'created_at', 'time'),
-               ('signals', 'updated_at', 'time'), ('tags', 'name', 'text'), ('tags', 'hex_color', 'text'),
-               ('tags', 'description', 'text'), ('tags', 'auto_tagging_enabled', 'boolean'), ('tags', 'created_at', 'time'),
-               ('tags', 'updated_at', 'time')
-    ) AS f(part, field, expected)
-    CROSS JOIN LATERAL jsonb_array_elements(
-        CASE WHEN f.part = 'owner' THEN jsonb_build_array(document -> 'owner') ELSE document -> f.part END) AS item
-    WHERE f.part = ANY (delivered) AND jsonb_typeof(item -> f.field) <> 'null'
-      AND CASE f.expected
-            WHEN 'text' THEN jsonb_typeof(item -> f.field) <> 'string'
-            WHEN 'time' THEN json_timestamp(item -> f.field) IS NULL
-            ELSE jsonb_typeof(item -> f.field) <> f.expected
-          END;
-    RETURN issues;
+    RETURN child_issues(document, delivered);
 END $$;
-COMMENT ON FUNCTION child_issues IS 'Internal: the fields of children whose value does not fit its column.';
+COMMENT ON FUNCTION child_issues(jsonb, text[], boolean) IS 'Internal: the fields of children whose value does not fit its column.';
 
 -- As in m0016, in an order that costs the same whatever the database's collation.
 -- Without SET, so that it is inlined into the statements that use it; they pin the path.
