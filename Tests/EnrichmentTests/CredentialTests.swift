@@ -69,6 +69,9 @@ import Testing
             for worker in workers {
                 try await eventually("both know") { !worker.log.records(of: .credentialInvalid).isEmpty }
             }
+            // What either had sent before it knew is answered: nothing of that is counted below.
+            try await lab.database.wait(
+                for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NOT NULL", toBe: "0")
             // The next try is half a minute away.
             let next = "SELECT count(*) FROM credentials WHERE next_probe_at > now() + interval '15 seconds'"
             try await lab.database.wait(for: next, toBe: "1")
