@@ -26,5 +26,7 @@ package enum Cause: String, Sendable, CaseIterable {
     case credential
     /// 429.
     case rateLimited = "rate_limited"
+    /// What is stored changed while the API was asked whether it still holds.
+    case changed
     case shutdown
 }

@@ -13,7 +13,7 @@ package enum Lane: Int, CaseIterable, Sendable, Comparable {
 }
 
 /// The ETag of what is stored of an engagement, and the parts that were asked for then: it says nothing of others.
-struct StoredTag: Sendable, Equatable {
+struct StoredETag: Sendable, Equatable {
     let etag: String
     let parts: Set<Expand>
 }
@@ -34,7 +34,7 @@ package struct Job: Sendable, Equatable {
     /// From when it was due to its claim.
     package let waitMilliseconds: Int64
     /// What is stored of its engagement, if a request may name that.
-    var stored: StoredTag?
+    var stored: StoredETag?
 
     package init(
         id: Int64, claims: Int64, engagementID: String?, reason: String? = nil, lane: Lane = .normal, attempts: Int = 0,

@@ -27,12 +27,12 @@ package enum Statements {
     package static let dryRunDenied = Statement(name: "dry_run_denied", embedded: PackageResources.dry_run_denied_sql)
     package static let dryRunPlan = Statement(name: "dry_run_plan", embedded: PackageResources.dry_run_plan_sql)
     package static let dryRunSides = Statement(name: "dry_run_sides", embedded: PackageResources.dry_run_sides_sql)
+    package static let engagementETags = Statement(
+        name: "engagement_etags", embedded: PackageResources.engagement_etags_sql)
     package static let engagementIngest = Statement(
         name: "engagement_ingest", embedded: PackageResources.engagement_ingest_sql)
     package static let engagementShow = Statement(
         name: "engagement_show", embedded: PackageResources.engagement_show_sql)
-    package static let engagementTags = Statement(
-        name: "engagement_tags", embedded: PackageResources.engagement_tags_sql)
     package static let jobClaim = Statement(name: "job_claim", embedded: PackageResources.job_claim_sql)
     package static let jobClaimSuspect = Statement(
         name: "job_claim_suspect", embedded: PackageResources.job_claim_suspect_sql)
@@ -73,9 +73,9 @@ package enum Statements {
     package static let tablesLocked = Statement(name: "tables_locked", embedded: PackageResources.tables_locked_sql)
     package static let workerIdle = Statement(name: "worker_idle", embedded: PackageResources.worker_idle_sql)
     package static let workerLeave = Statement(name: "worker_leave", embedded: PackageResources.worker_leave_sql)
+    package static let workerOthers = Statement(name: "worker_others", embedded: PackageResources.worker_others_sql)
     package static let workerRegister = Statement(
         name: "worker_register", embedded: PackageResources.worker_register_sql)
-    package static let workersGone = Statement(name: "workers_gone", embedded: PackageResources.workers_gone_sql)
     package static let writeDocuments = Statement(
         name: "write_documents", embedded: PackageResources.write_documents_sql)
     package static let writeFind = Statement(name: "write_find", embedded: PackageResources.write_find_sql)
@@ -84,13 +84,12 @@ package enum Statements {
     package static let all: [Statement] = [
         bellChannel, clockRead, clockSkew, credentialJudge, credentialOpen, credentialSee, credentialShow,
         credentialTry, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements,
-        demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementIngest, engagementShow,
-        engagementTags, jobClaim, jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim,
-        jobSettle, jobSuspects,
-        mediaExpire, migrationsApplied, queueBloat, queueSummary, rateMeet, rateTrial, rateTurns,
-        scopeDeny,
-        scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck,
-        scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess, statusWorkers, tablesLocked,
-        workerIdle, workerLeave, workerRegister, workersGone, writeDocuments, writeFind, writeSettled,
+        demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementETags, engagementIngest,
+        engagementShow, jobClaim, jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim,
+        jobSettle, jobSuspects, mediaExpire, migrationsApplied, queueBloat, queueSummary, rateMeet, rateTrial,
+        rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue,
+        scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess,
+        statusWorkers, tablesLocked, workerIdle, workerLeave, workerOthers, workerRegister, writeDocuments,
+        writeFind, writeSettled,
     ]
 }

@@ -9,6 +9,8 @@ final class Scene {
     let documents: Documents
     /// Stored before each leg.
     let seeds: ArraySlice<Documents.One>
+    /// What a worker has written before it is measured: its connections are open and its statements planned then.
+    let first: ArraySlice<Documents.One>
     /// Written in each leg.
     let rest: ArraySlice<Documents.One>
     let site: Site
@@ -20,9 +22,10 @@ final class Scene {
     init(_ ground: Ground, kilobytes: Int, count: Int, folder: String) async throws {
         self.ground = ground
         self.folder = "\(folder)/\(kilobytes)"
-        documents = try await Documents.make(kilobytes: kilobytes, count: count + count / 4)
+        documents = try await Documents.make(kilobytes: kilobytes, count: count + count / 4 + 1_000)
         seeds = documents.all[..<(count / 4)]
-        rest = documents.all[(count / 4)...]
+        first = documents.all[(count / 4)...].prefix(1_000)
+        rest = documents.all[first.endIndex...]
         try documents.write(to: self.folder + "/files")
         try documents.all.map(\.id).joined(separator: "\n").write(
             toFile: self.folder + "/ids", atomically: true, encoding: .utf8)
@@ -45,14 +48,15 @@ final class Scene {
             try await ground.prepare(seeds)
             let writing = Writing(ground, connections: 2, batch: 100)
             let cpu = ground.cpu
-            report.add("\(size) writing /s", Double(rest.count) / (try await writing.run(rest)))
-            report.add("\(size) writing Postgres CPU us", (ground.cpu - cpu) / Double(rest.count) * 1e6)
+            report.add("\(size) writing /s", Double(rest.count) / (try await writing.run(rest, after: first)))
+            report.add(
+                "\(size) writing Postgres CPU us", (ground.cpu - cpu) / Double(first.count + rest.count) * 1e6)
         case .copy: try await measureCopy(&report)
         case .single:
             try await ground.prepare(seeds)
             let few = rest.prefix(1_500)
             let single = Writing(ground, connections: 8, batch: 1)
-            report.add("\(size) single /s", Double(few.count) / (try await single.run(few)))
+            report.add("\(size) single /s", Double(few.count) / (try await single.run(few, after: first)))
         case .endToEnd: try await measureEndToEnd(&report)
         case .unchanged: try await measureUnchanged(&report)
         case .slow: try await measureSlow(&report)
@@ -99,9 +103,19 @@ final class Scene {
 
     // MARK: The whole
 
+    /// Workers that have worked already: at first few requests are out at a time, whatever the concurrency.
+    private func warm(
+        _ sites: [Site], concurrency: Int = 64, flags: [String] = [], _ body: (Running) async throws -> Void
+    ) async throws {
+        try await Running.with(ground, sites, concurrency: concurrency, flags: flags) { running in
+            _ = try await running.drain(first.map(\.id))
+            try await body(running)
+        }
+    }
+
     private func measureEndToEnd(_ report: inout Report) async throws {
         try await ground.prepare(seeds)
-        try await Running.with(ground, [site]) { running in
+        try await warm([site]) { running in
             let run = try await running.drain(rest.map(\.id))
             report.add("\(size) end-to-end /s", run.rate)
             report.add("\(size) end-to-end worker CPU us", run.workerMicroseconds)
@@ -115,7 +129,7 @@ final class Scene {
     /// Twice the same, by the same worker.
     private func measureUnchanged(_ report: inout Report) async throws {
         try await ground.prepare(seeds)
-        try await Running.with(ground, [site]) { running in
+        try await warm([site]) { running in
             report.add("\(size) first /s", try await running.drain(rest.map(\.id)).rate)
             try await ground.settle()
             let again = try await running.drain(rest.map(\.id))
@@ -125,7 +139,7 @@ final class Scene {
         }
         // By ETag, as an hour later.
         let parts = Expand.allCases.filter { $0 != .mediaURL }.map(\.rawValue).joined(separator: ",")
-        try await Running.with(ground, [site], flags: ["--conditional", "--expand", parts]) { running in
+        try await warm([site], flags: ["--conditional", "--expand", parts]) { running in
             _ = try await running.drain(rest.map(\.id))
             for table in Ground.shared {
                 try await ground.cluster.run("UPDATE \(table) SET _observed_at = _observed_at - interval '1 hour'")
@@ -143,7 +157,7 @@ final class Scene {
         report.add("slow latency s", load.meanLatency)
         for (concurrency, count) in [(64, 6_000), (256, rest.count)] {
             try await ground.prepare(seeds)
-            try await Running.with(ground, [slowSite], concurrency: concurrency) { running in
+            try await warm([slowSite], concurrency: concurrency) { running in
                 let run = try await running.drain(rest.prefix(count).map(\.id))
                 report.add("\(size) slow \(concurrency) /s", run.rate)
             }
@@ -156,7 +170,7 @@ final class Scene {
         let reader = try await ground.connect()
         _ = try await reader.run(
             script: "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM engagements", name: "hold")
-        try await Running.with(ground, [site]) { running in
+        try await warm([site]) { running in
             report.add("\(size) held /s", try await running.drain(rest.map(\.id)).rate)
         }
         _ = try await reader.run(script: "ROLLBACK", name: "release")
@@ -177,7 +191,7 @@ final class Scene {
         let few = rest.prefix(2_500).map(\.id)
         for (sites, name) in [([slowSite], "alone"), ([slowSite, slowSite], "pair")] {
             try await ground.prepare(seeds)
-            try await Running.with(ground, sites, concurrency: 16) { running in
+            try await warm(sites, concurrency: 16) { running in
                 report.add("\(size) \(name) /s", try await running.drain(few).rate)
             }
         }
@@ -220,7 +234,7 @@ final class Scene {
             try await ground.prepare(some)
             try await ground.multiply(by: times)
             try await ground.settle()
-            try await Running.with(ground, [site]) { running in
+            try await warm([site]) { running in
                 report.add("\(some.count * times) stored /s", try await running.drain(rest.map(\.id)).rate)
             }
         }

@@ -26,15 +26,26 @@ struct Writing {
     }
 
     /// Queues and claims the jobs, then writes; the seconds that the writing took.
-    func run(_ documents: ArraySlice<Documents.One>) async throws -> Double {
+    ///
+    /// - Parameter first: what the same connections write before, uncounted: their statements are planned then.
+    func run(
+        _ documents: ArraySlice<Documents.One>, after first: ArraySlice<Documents.One> = []
+    ) async throws -> Double {
+        var open: [Connection] = []
+        for _ in 0..<connections { open.append(try await ground.connect()) }
+        if !first.isEmpty { _ = try await write(first, on: open) }
+        let seconds = try await write(documents, on: open)
+        for connection in open { await connection.close() }
+        return seconds
+    }
+
+    private func write(_ documents: ArraySlice<Documents.One>, on open: [Connection]) async throws -> Double {
         try await ground.enqueue(documents.map(\.id))
         let jobs = try await claim(documents)
         guard jobs.count == documents.count else {
             throw BenchError("\(jobs.count) of \(documents.count) jobs claimed")
         }
         let batches = stride(from: 0, to: jobs.count, by: batch).map { Array(jobs[$0..<min($0 + batch, jobs.count)]) }
-        var open: [Connection] = []
-        for _ in 0..<connections { open.append(try await ground.connect()) }
         let count = connections
         let start = ContinuousClock.now
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -47,9 +58,7 @@ struct Writing {
             }
             try await group.waitForAll()
         }
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        for connection in open { await connection.close() }
-        return seconds
+        return (ContinuousClock.now - start) / .seconds(1)
     }
 
     private func claim(_ documents: ArraySlice<Documents.One>) async throws -> [Job] {

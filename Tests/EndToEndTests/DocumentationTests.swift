@@ -102,7 +102,7 @@ struct DocumentationTests {
         switch cause {
         case .invalidID, .notFound, .private, .rejected, .contract, .tooLarge, .api, .network, .database, .poison:
             true
-        case .credential, .forbidden, .rateLimited, .shutdown: false
+        case .credential, .forbidden, .rateLimited, .changed, .shutdown: false
         }
     }
 }

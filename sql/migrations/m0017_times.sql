@@ -472,16 +472,16 @@ $$;
 COMMENT ON FUNCTION newer_entities IS 'Internal: entities of a part that another engagement has shown otherwise since.';
 
 -- The row is still what the source gave that tag, when it was asked for these parts.
-CREATE FUNCTION is_as_tagged(e engagements, etag text, asked text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
-    SELECT e._etag = is_as_tagged.etag AND e._etag_parts @> string_to_array(is_as_tagged.asked, ',') AND e._etag_parts <@ string_to_array(is_as_tagged.asked, ',')
+CREATE FUNCTION holds_etag(e engagements, etag text, asked text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT e._etag = holds_etag.etag AND e._etag_parts @> string_to_array(holds_etag.asked, ',') AND e._etag_parts <@ string_to_array(holds_etag.asked, ',')
        AND e._deleted_at IS NULL AND e._unreadable_since IS NULL
 $$;
-COMMENT ON FUNCTION is_as_tagged IS 'Internal: whether an engagement is as it was delivered with an ETag.';
+COMMENT ON FUNCTION holds_etag IS 'Internal: whether an engagement is as it was delivered with an ETag.';
 
 -- None for what is not whole as far as the credential reaches: each wanted part is one of the tag's and stored, or a gap for want of a
 -- scope that nothing is on its way to fill. None for what is hidden or in progress, nor where an entity may have been shown otherwise
 -- since. An ETag that is no plain ASCII cannot be sent.
-CREATE FUNCTION stored_tags(ids text[], wanted text[]) RETURNS TABLE (id text, etag text, parts text)
+CREATE FUNCTION stored_etags(ids text[], wanted text[]) RETURNS TABLE (id text, etag text, parts text)
     LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
@@ -499,7 +499,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM jsonb_each(e._parts) AS p(part, stored)
                       CROSS JOIN LATERAL newer_entities(e.id, p.part, (p.stored ->> 'o')::timestamptz - interval '11 minutes'));
 END $$;
-COMMENT ON FUNCTION stored_tags IS 'Internal: the ETags that requests may name.';
+COMMENT ON FUNCTION stored_etags IS 'Internal: the ETags that requests may name.';
 
 -- The source said of these (304) that they are as they were: observed now, and nothing else. The caller holds their locks.
 CREATE FUNCTION confirm(numbers bigint[], ids text[], observed text[], etags text[], asked text[]) RETURNS void
@@ -517,7 +517,7 @@ BEGIN
             WHERE p.part = ANY (e._etag_parts) AND NOT EXISTS (SELECT FROM newer_entities(e.id, p.part, (p.stored ->> 'o')::timestamptz)))
     FROM (SELECT ids[t.n] AS id, observed[t.n]::timestamptz AS observed_at, etags[t.n] AS etag, asked[t.n] AS asked
           FROM unnest(numbers) AS t(n)) AS c
-    WHERE e.id = c.id AND is_as_tagged(e, c.etag, c.asked);
+    WHERE e.id = c.id AND holds_etag(e, c.etag, c.asked);
     GET DIAGNOSTICS n = ROW_COUNT;
     IF n < cardinality(numbers) THEN
         RAISE serialization_failure USING MESSAGE = 'an engagement changed that was found to be unchanged';
@@ -547,7 +547,7 @@ BEGIN
     SELECT p.documents, p.refusals INTO documents, refusals FROM parse_documents(sources) AS p;
     SELECT array_agg(CASE WHEN refusals[n] IS NOT NULL THEN refusals[n]
                           WHEN sources[n] IS NULL THEN CASE WHEN NOT EXISTS (
-                              SELECT FROM engagements AS e WHERE e.id = ids[n] AND is_as_tagged(e, etags[n], asked[n])) THEN 'not_stored' END
+                              SELECT FROM engagements AS e WHERE e.id = ids[n] AND holds_etag(e, etags[n], asked[n])) THEN 'not_stored' END
                           WHEN jsonb_typeof(documents[n]) IS DISTINCT FROM 'object' THEN 'not_an_object'
                           WHEN documents[n] ->> 'id' IS DISTINCT FROM ids[n] THEN 'other_document' END ORDER BY n)
     INTO refusals

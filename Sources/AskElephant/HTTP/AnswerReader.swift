@@ -80,10 +80,10 @@ final class AnswerReader: HTTPClientResponseDelegate, @unchecked Sendable {
         self.growing = growing
         // The client's own deadline waits for this once the end of the answer is here.
         let alarm = ClientThread.eventLoop.scheduleTask(deadline: deadline) { growing.cancel() }
-        return ClientThread.eventLoop.makeFutureWithTask { try await growing.value }.map { [self] in
-            alarm.cancel()
-            self.growing = nil
-        }
+        return ClientThread.eventLoop.makeFutureWithTask {
+            defer { alarm.cancel() }
+            try await growing.value
+        }.map { [self] in self.growing = nil }
     }
 
     /// Ends a wait for memory, and the request with it.

@@ -11,7 +11,7 @@ package struct Fetch: Sendable {
     }
 
     /// As it was looked up last.
-    var stored: StoredTag? { jobs.last?.stored }
+    var stored: StoredETag? { jobs.last?.stored }
 }
 
 /// What this worker has claimed, by engagement: pure.

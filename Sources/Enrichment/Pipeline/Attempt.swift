@@ -8,7 +8,7 @@ struct Attempt: Sendable {
     /// It waited for others, who all go on at the same time.
     var hasWaited = false
     /// The first request may name the ETag of what is stored: not if its answer is to tell what the credential may read.
-    var mayNameTag = false
+    var mayNameETag = false
     private var record = FetchRecord()
     private var observedAt: String?
     /// The last answer that was a document, with the time of its observation.
@@ -21,7 +21,7 @@ struct Attempt: Sendable {
 
     /// The ETag to name, if it is of these parts.
     func tag(of parts: Set<Expand>) -> String? {
-        guard mayNameTag, !hasAsked, let stored = fetch.stored, stored.parts == parts else { return nil }
+        guard mayNameETag, !hasAsked, let stored = fetch.stored, stored.parts == parts else { return nil }
         return stored.etag
     }
 

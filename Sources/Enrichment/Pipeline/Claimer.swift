@@ -111,7 +111,7 @@ struct Claimer: Sendable {
         var jobs = claimed
         // Without them everything is fetched whole.
         if let parts = conditionalParts, !jobs.isEmpty,
-            let tagged = try? await queue.withTags(jobs, of: parts, on: database.claim)
+            let tagged = try? await queue.withETags(jobs, of: parts, on: database.claim)
         {
             jobs = tagged
         }

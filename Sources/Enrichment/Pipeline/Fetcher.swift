@@ -51,7 +51,7 @@ actor Fetcher {
         let isReplay = fetch.jobs.contains { $0.reason == "credential_changed" }
         guard var plan = await scopes.plan(mayTry: !isReplay) else { return attempt.released(.shutdown) }
         attempt.hasWaited = plan.hasWaited
-        attempt.mayNameTag = plan.isOrdinary
+        attempt.mayNameETag = plan.isOrdinary
         while true {
             var fallback = ScopeFallback(plan.parts, trying: plan.trying)
             let end = await climb(&fallback, &plan, &attempt)

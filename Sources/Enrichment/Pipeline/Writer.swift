@@ -74,9 +74,9 @@ struct Writer: Sendable {
     /// Postgres cannot read the document: it is cleaned once and tried again; a second time its jobs end.
     private func mend(_ ready: ReadyDocument, _ refusal: String) async {
         if ready.isNotModified {
-            // What is stored is not what the tag was of any more: asked again, by what is there now.
-            let ends = ready.fetch.jobs.map { JobEnd($0, .release, delay: .seconds(1), cause: .database) }
-            return await board.putBack(ready.settled(ends, error: "the stored engagement changed meanwhile"))
+            // Asked again, by what is there now.
+            let ends = ready.fetch.jobs.map { JobEnd($0, .release, delay: .seconds(1), cause: .changed) }
+            return await board.putBack(ready.settled(ends, error: "what is stored changed while the API was asked"))
         }
         let isAnotherDocument = refusal == "other_document" || refusal == "not_an_object"
         if !isAnotherDocument, !ready.isMended {

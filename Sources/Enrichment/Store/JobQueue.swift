@@ -52,15 +52,15 @@ package struct JobQueue: Sendable {
     /// The same jobs, each with the tag by which its request may ask whether anything changed, where there is one.
     ///
     /// - Parameter wanted: the parts that are fetched as far as the credential reaches.
-    func withTags(
+    func withETags(
         _ jobs: [Job], of wanted: [Expand], on session: Session
     ) async throws(PostgresError) -> [Job] {
         let rows = try await session.query(
-            Statements.engagementTags, [.texts(jobs.map(\.engagementID)), .texts(wanted.map(\.rawValue))])
-        var tags: [String: StoredTag] = [:]
+            Statements.engagementETags, [.texts(jobs.map(\.engagementID)), .texts(wanted.map(\.rawValue))])
+        var tags: [String: StoredETag] = [:]
         for row in rows {
             let parts = try row.text("parts").split(separator: ",").compactMap { Expand(rawValue: String($0)) }
-            tags[try row.text("id")] = StoredTag(etag: try row.text("etag"), parts: Set(parts))
+            tags[try row.text("id")] = StoredETag(etag: try row.text("etag"), parts: Set(parts))
         }
         return jobs.map { job in
             var job = job
@@ -168,7 +168,7 @@ package struct JobQueue: Sendable {
     /// The other workers, each with whether nobody holds its lock at this moment.
     func otherWorkers(on session: Session) async throws(PostgresError) -> [Int64: Bool] {
         var others: [Int64: Bool] = [:]
-        for row in try await session.query(Statements.workersGone, [.bigint(bootID)]) {
+        for row in try await session.query(Statements.workerOthers, [.bigint(bootID)]) {
             others[try row.integer("boot_id")] = try row.boolean("is_gone")
         }
         return others
