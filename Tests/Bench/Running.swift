@@ -72,8 +72,12 @@ final class Running {
             peakMegabytes: peakMegabytes)
     }
 
-    /// The share of a core that it takes when it has nothing to do, and its memory in MB.
+    /// The share of a core that it takes once it sleeps, and its memory in MB.
     func idle(for duration: Duration) async throws -> (share: Double, megabytes: Double) {
+        try await eventually("it sleeps") {
+            try await self.ground.cluster.value(
+                "SELECT idle_until > now() FROM workers ORDER BY started_at DESC LIMIT 1") == "t"
+        }
         let before = workerCPU
         try await Task.sleep(for: duration)
         return ((workerCPU - before) / (duration / .seconds(1)), peakMegabytes)

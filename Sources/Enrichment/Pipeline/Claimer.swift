@@ -62,9 +62,9 @@ struct Claimer: Sendable {
         }
     }
 
-    /// Soon after work there is often more, which is to wait a sixteenth longer than it took to come, not more.
+    /// Soon after work there is often more, which is to wait little longer than it took to come.
     private static func glance(after pause: Duration) -> Duration {
-        min(longestGlance, max(.milliseconds(1), pause / 16))
+        min(longestGlance, max(.milliseconds(1), pause / 32))
     }
 
     /// One claim; the number of rows, or nil when the database did not serve, after a pause.

@@ -55,13 +55,21 @@ actor DatabaseClock {
 
     /// A reading that is no older than 10 ms at the time of the call.
     func read() async throws -> String {
-        let oldest = ContinuousClock.now - Self.freshness
+        let now = ContinuousClock.now
         while true {
-            if let latest, latest.sent >= oldest { return latest.text }
-            let task = reading ?? Task { try await self.query() }
-            reading = task
-            _ = try await task.value
+            if let latest, latest.sent >= now - Self.freshness {
+                // The next one is asked for before this one is too old, so that few wait for it.
+                if latest.sent < now - Self.freshness / 2 { _ = readAnew() }
+                return latest.text
+            }
+            try await readAnew().value
         }
+    }
+
+    private func readAnew() -> Task<Void, any Error> {
+        let task = reading ?? Task { try await self.query() }
+        reading = task
+        return task
     }
 
     private func query() async throws {
