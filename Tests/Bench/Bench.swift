@@ -25,8 +25,8 @@ import TestKit
         try await PrivateCluster.run(options: Ground.options) { cluster in
             let ground = try Ground(cluster)
             var report = Report()
-            let small = try await Scene(ground, kilobytes: 8, count: 8_000, folder: arguments[0])
-            let large = try await Scene(ground, kilobytes: 40, count: 3_000, folder: arguments[0])
+            let small = try await Scene(ground, kilobytes: 8, count: 6_000, folder: arguments[0])
+            let large = try await Scene(ground, kilobytes: 40, count: 2_000, folder: arguments[0])
             defer { for scene in [small, large] { scene.stop() } }
             for round in 1...rounds {
                 for leg in Leg.allCases where legs.isEmpty || legs.contains(leg) {

@@ -22,9 +22,9 @@ final class Scene {
     init(_ ground: Ground, kilobytes: Int, count: Int, folder: String) async throws {
         self.ground = ground
         self.folder = "\(folder)/\(kilobytes)"
-        documents = try await Documents.make(kilobytes: kilobytes, count: count + count / 4 + 1_000)
+        documents = try await Documents.make(kilobytes: kilobytes, count: count + count / 4 + 800)
         seeds = documents.all[..<(count / 4)]
-        first = documents.all[(count / 4)...].prefix(1_000)
+        first = documents.all[(count / 4)...].prefix(800)
         rest = documents.all[first.endIndex...]
         try documents.write(to: self.folder + "/files")
         try documents.all.map(\.id).joined(separator: "\n").write(
@@ -229,7 +229,7 @@ final class Scene {
     }
 
     private func measureGrown(_ report: inout Report) async throws {
-        let some = seeds.prefix(1_000)
+        let some = seeds.prefix(800)
         for times in [5, 200] {
             try await ground.prepare(some)
             try await ground.multiply(by: times)
