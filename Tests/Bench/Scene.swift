@@ -229,7 +229,7 @@ final class Scene {
     }
 
     private func measureGrown(_ report: inout Report) async throws {
-        let some = seeds.prefix(800)
+        let some = seeds.prefix(1_000)
         for times in [5, 200] {
             try await ground.prepare(some)
             try await ground.multiply(by: times)
