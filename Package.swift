@@ -15,6 +15,7 @@ let package = Package(
         // The reason for each is in README.md, "Dependencies".
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
@@ -53,8 +54,23 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "Receiver",
+            dependencies: [
+                "AskElephant", "Enrichment", "Postgres",
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "Simulator",
             dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -70,6 +86,7 @@ let package = Package(
                 "CMalloc",
                 "Enrichment",
                 "Postgres",
+                "Receiver",
                 "SQLText",
                 "Simulator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -80,7 +97,7 @@ let package = Package(
         ),
         .target(
             name: "TestKit",
-            dependencies: ["AskElephant", "Enrichment", "Simulator", "Postgres", "SQLText"],
+            dependencies: ["AskElephant", "Enrichment", "Receiver", "Simulator", "Postgres", "SQLText"],
             path: "Tests/TestKit",
             swiftSettings: settings
         ),
@@ -98,12 +115,13 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
+            exclude: ["svix-cases.jsonl"],
             swiftSettings: settings
         ),
         .testTarget(
             name: "EnrichmentTests",
             dependencies: [
-                "AskElephant", "Enrichment", "Postgres", "SQLText", "Simulator", "TestKit",
+                "AskElephant", "Enrichment", "Postgres", "Receiver", "SQLText", "Simulator", "TestKit",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -114,7 +132,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "engagement-worker", "AskElephant", "Enrichment", "Postgres", "SQLText", "Simulator", "TestKit",
+                "engagement-worker", "AskElephant", "Enrichment", "Postgres", "Receiver", "SQLText", "Simulator",
+                "TestKit",
             ],
             swiftSettings: settings
         ),

@@ -36,16 +36,16 @@ package final class Worker: Sendable {
     }
 
     package let bootID: Int64
-    private let configuration: Configuration
+    let configuration: Configuration
     private let credentials: CredentialSource
     private let log: Log
-    private let board: JobBoard
+    let board: JobBoard
     private let bell = Bell()
     private let store: CredentialStore
-    private let governor: Governor
+    let governor: Governor
     private let scopes: ScopeBook
-    private let budget: ByteBudget
-    private let database: Database
+    let budget: ByteBudget
+    let database: Database
     private let report: Reporter
     private let stopped = Mutex(false)
     private let misfit = Mutex<SchemaError?>(nil)
@@ -204,7 +204,7 @@ package final class Worker: Sendable {
     // MARK: -
 
     private var queue: JobQueue { JobQueue(bootID: bootID) }
-    private var registry: WorkerRegistry {
+    var registry: WorkerRegistry {
         WorkerRegistry(
             bootID: bootID, host: configuration.host, processID: configuration.processID, version: configuration.version
         )
@@ -294,11 +294,11 @@ package final class Worker: Sendable {
         }
     }
 
-    private func apiHealth(_ client: Client) -> APIHealth {
+    func apiHealth(_ client: Client) -> APIHealth {
         APIHealth(board: board, governor: governor, client: client, budget: budget, log: log)
     }
 
-    private func credentialKeeper(_ client: Client, _ health: APIHealth, isOneShot: Bool) -> CredentialKeeper {
+    func credentialKeeper(_ client: Client, _ health: APIHealth, isOneShot: Bool) -> CredentialKeeper {
         CredentialKeeper(
             source: credentials, store: store, scopes: scopes, board: board, client: client, budget: budget,
             health: health, governor: governor, log: log, stopsOnTrouble: isOneShot

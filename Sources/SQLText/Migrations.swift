@@ -22,6 +22,8 @@ package struct Migration: Sendable {
         Migration(15, "corrections", PackageResources.m0015_corrections_sql),
         Migration(16, "writing", PackageResources.m0016_writing_sql),
         Migration(17, "times", PackageResources.m0017_times_sql),
+        Migration(18, "events", PackageResources.m0018_events_sql),
+        Migration(19, "walks", PackageResources.m0019_walks_sql),
     ]
 
     /// The schema version that this binary is written for.

@@ -33,6 +33,9 @@ package enum Statements {
         name: "engagement_ingest", embedded: PackageResources.engagement_ingest_sql)
     package static let engagementShow = Statement(
         name: "engagement_show", embedded: PackageResources.engagement_show_sql)
+    package static let eventPrune = Statement(name: "event_prune", embedded: PackageResources.event_prune_sql)
+    package static let eventReceive = Statement(name: "event_receive", embedded: PackageResources.event_receive_sql)
+    package static let eventSpread = Statement(name: "event_spread", embedded: PackageResources.event_spread_sql)
     package static let jobClaim = Statement(name: "job_claim", embedded: PackageResources.job_claim_sql)
     package static let jobClaimSuspect = Statement(
         name: "job_claim_suspect", embedded: PackageResources.job_claim_suspect_sql)
@@ -71,6 +74,9 @@ package enum Statements {
     package static let statusSuccess = Statement(name: "status_success", embedded: PackageResources.status_success_sql)
     package static let statusWorkers = Statement(name: "status_workers", embedded: PackageResources.status_workers_sql)
     package static let tablesLocked = Statement(name: "tables_locked", embedded: PackageResources.tables_locked_sql)
+    package static let walkLeave = Statement(name: "walk_leave", embedded: PackageResources.walk_leave_sql)
+    package static let walkPage = Statement(name: "walk_page", embedded: PackageResources.walk_page_sql)
+    package static let walkTake = Statement(name: "walk_take", embedded: PackageResources.walk_take_sql)
     package static let workerIdle = Statement(name: "worker_idle", embedded: PackageResources.worker_idle_sql)
     package static let workerLeave = Statement(name: "worker_leave", embedded: PackageResources.worker_leave_sql)
     package static let workerOthers = Statement(name: "worker_others", embedded: PackageResources.worker_others_sql)
@@ -85,11 +91,11 @@ package enum Statements {
         bellChannel, clockRead, clockSkew, credentialJudge, credentialOpen, credentialSee, credentialShow,
         credentialTry, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements,
         demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementETags, engagementIngest,
-        engagementShow, jobClaim, jobClaimSuspect, jobExtend, jobInsert, jobInsertHeld, jobNextDue, jobReclaim,
-        jobSettle, jobSuspects, mediaExpire, migrationsApplied, queueBloat, queueSummary, rateMeet, rateTrial,
-        rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe, scopeProbeAgain, scopeProbeQueue,
-        scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps, statusQueue, statusSuccess,
-        statusWorkers, tablesLocked, workerIdle, workerLeave, workerOthers, workerRegister, writeDocuments,
-        writeFind, writeSettled,
+        engagementShow, eventPrune, eventReceive, eventSpread, jobClaim, jobClaimSuspect, jobExtend, jobInsert,
+        jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, queueBloat,
+        queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe,
+        scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps,
+        statusQueue, statusSuccess, statusWorkers, tablesLocked, walkLeave, walkPage, walkTake, workerIdle,
+        workerLeave, workerOthers, workerRegister, writeDocuments, writeFind, writeSettled,
     ]
 }

@@ -14,10 +14,9 @@ struct EngagementWorker: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Run.self, Migrate.self, Enqueue.self, Enrich.self, Status.self, Scopes.self, Dead.self, Config.self,
-            Simulate.self,
-            Demo.self,
-            VersionCommand.self,
+            Run.self, Receive.self, Backfill.self, Migrate.self, Enqueue.self, Enrich.self, Status.self, Scopes.self,
+            Dead.self,
+            Config.self, Simulate.self, Demo.self, VersionCommand.self,
         ],
         defaultSubcommand: Run.self
     )

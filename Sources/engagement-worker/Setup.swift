@@ -46,6 +46,15 @@ enum Setup {
         FileManager.default.contents(atPath: path).map { Secret(String(decoding: $0, as: UTF8.self)) }
     }
 
+    /// The secrets in a file, one a line; none while it is missing.
+    static func secretLines(_ path: String) -> [Secret] {
+        let text = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return text.split(whereSeparator: \.isNewline).compactMap { line in
+            let secret = line.filter { !$0.isWhitespace }
+            return secret.isEmpty ? nil : Secret(String(secret))
+        }
+    }
+
     static func isTokenExposed(_ settings: Settings) -> Bool {
         guard case .file(let path) = settings.tokenSource else { return false }
         var status = stat()

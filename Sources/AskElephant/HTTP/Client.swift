@@ -49,6 +49,15 @@ package actor Client {
         return reply
     }
 
+    /// Asks for a page of the list (contract section 10), without any part.
+    package func list(_ list: EngagementList, credential: Credential, budget: ByteBudget) async -> Reply {
+        guard let reservation = try? await budget.reserve() else { return .transport(.cancelled) }
+        let reply = await send(list.pathAndQuery, credential, reservation)
+        if case .document = reply { return reply }
+        reservation.release()
+        return reply
+    }
+
     /// Ends what is running as `.transport(.cancelled)` and closes the connections. Call it once, at the end.
     package func shutdown() async {
         // The only error is a second shutdown.

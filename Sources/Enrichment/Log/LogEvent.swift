@@ -35,6 +35,15 @@ package enum LogEvent: String, CaseIterable, Sendable {
     case clockSkew = "clock.skew"
     case queueBloat = "queue.bloat"
 
+    case receiverReady = "receiver.ready"
+    case receiverStop = "receiver.stop"
+    /// Each 60 s, with counts since it started.
+    case receiverHeartbeat = "receiver.heartbeat"
+    /// A request that is no webhook which we take, once a cause, then once a minute at most; `n` counts them.
+    case webhookRefused = "webhook.refused"
+    /// One webhook, at level debug.
+    case webhook
+
     /// Lines that nobody will see, since whoever reads the log was too slow; `n` says how many.
     case logDropped = "log.dropped"
 

@@ -55,6 +55,15 @@ package enum LogKey: String, CaseIterable, Sendable {
     case exitCode = "exit_code"
     case signal
 
+    // The receiver.
+    case address
+    case type
+    case stored
+    case repeated
+    case ignored
+    case refused
+    case unavailable
+
     // The API.
     case part
     case parts

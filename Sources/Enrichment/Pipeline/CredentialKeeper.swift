@@ -164,6 +164,7 @@ actor CredentialKeeper {
         }
         if look.isFillable, await scopes.isKnown, await !scopes.hasUnwritten { _ = try? await store.refill() }
         if look.isReleasing { _ = try? await store.releaseDead() }
+        if look.isSpreading { _ = try? await store.spreadChanges() }
         if await board.isEmpty, let part = await scopes.dueParts.first { _ = try? await store.queueProbe(part) }
     }
 

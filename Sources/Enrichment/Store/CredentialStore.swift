@@ -28,6 +28,8 @@ package struct CredentialStore: Sendable {
         var withheld: Set<Expand>
         var isFillable: Bool
         var isReleasing: Bool
+        /// Engagements wait to be queued that hold what a webhook told of.
+        var isSpreading: Bool
         /// What is known of the rate limit; nil: there is none.
         var rate: Rate?
 
@@ -80,6 +82,7 @@ package struct CredentialStore: Sendable {
             withheld: try row.textIfPresent("withheld").asParts,
             isFillable: try row.boolean("fillable"),
             isReleasing: try row.boolean("releasing"),
+            isSpreading: try row.boolean("spreading"),
             rate: try rate(row)
         )
     }
@@ -131,6 +134,11 @@ package struct CredentialStore: Sendable {
 
     func refill() async throws(PostgresError) -> Int {
         let rows = try await session.query(Statements.scopeRefill, [.text(name), parts, .bigint(Self.slice)])
+        return Int(try rows.first?.integer("n") ?? 0)
+    }
+
+    func spreadChanges() async throws(PostgresError) -> Int {
+        let rows = try await session.query(Statements.eventSpread, [.bigint(Self.slice)])
         return Int(try rows.first?.integer("n") ?? 0)
     }
 

@@ -138,7 +138,7 @@ extension PostgresError {
     }
 
     /// The connection or the server as a whole: waiting may cure it. Not what a migration has to cure.
-    var isOutage: Bool {
+    package var isOutage: Bool {
         if isConfiguration || sqlState == .undefinedTable || sqlState == .undefinedFunction { return false }
         return isConnectionLoss || sqlState?.isServerTrouble == true
     }

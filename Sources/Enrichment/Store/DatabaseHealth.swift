@@ -1,4 +1,4 @@
-import Postgres
+package import Postgres
 import Synchronization
 
 /// Turns the changes of many connections into one `db.lost` and one `db.restored` an outage.
@@ -29,7 +29,7 @@ package final class DatabaseHealth: Sendable {
     private let state = Mutex(State())
     private let log: Log
 
-    init(log: Log) { self.log = log }
+    package init(log: Log) { self.log = log }
 
     /// Sets what looks at all connections before an outage is called over.
     func onQuiet(_ check: @escaping @Sendable () async -> Void) { state.withLock { $0.check = check } }
@@ -48,7 +48,7 @@ package final class DatabaseHealth: Sendable {
 
     static let listenRole = "listen"
 
-    func note(_ event: Session.Event, role: String) {
+    package func note(_ event: Session.Event, role: String) {
         switch event {
         case .lost(let error):
             if role == Self.listenRole { return listenLost(error) }
@@ -60,14 +60,14 @@ package final class DatabaseHealth: Sendable {
     }
 
     /// The server refuses what `role` does. A broken connection needs no word here: its session says so.
-    func lost(_ error: PostgresError, role: String) {
+    package func lost(_ error: PostgresError, role: String) {
         if role == Self.listenRole { return listenLost(error) }
         if error.isConnectionLoss && !error.isConfiguration { return }
         begin(error, role) { $0.refused.insert(role) }
     }
 
     /// The server did what `role` asked, or refused it for its content alone.
-    func restored(role: String) {
+    package func restored(role: String) {
         if role == Self.listenRole { return listenRestored() }
         end {
             $0.disconnected.remove(role)

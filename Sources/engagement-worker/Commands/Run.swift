@@ -2,6 +2,7 @@ import ArgumentParser
 import AskElephant
 import Enrichment
 import Glibc
+import Receiver
 import Synchronization
 import UnixSignals
 
@@ -39,7 +40,8 @@ struct Run: AsyncParsableCommand {
                 .warning, .credentialExposed, "other users of this machine may read the token's file",
                 [.hint: "chmod o-rwx the file that ASKELEPHANT_TOKEN_FILE names"])
         }
-        let lifecycle = Lifecycle(worker, output)
+        let receiver = settings.receives ? try Setup.receiver(settings, log: output.log) : nil
+        let lifecycle = Lifecycle(worker, receiver, output)
         let listening = Task { for await signal in signals { lifecycle.handle(signal) } }
         defer { listening.cancel() }
         do {
@@ -47,7 +49,10 @@ struct Run: AsyncParsableCommand {
             try await Setup.within(settings.startTimeout) { try await worker.connect() }
             try await worker.prepare()
             lifecycle.isReady()
+            if let receiver { try await Setup.start(receiver, settings) }
+            async let upkeep: Void? = receiver?.keepUp()
             let ended = await worker.run(once: once)
+            await receiver?.stop(within: .seconds(2))
             if let misfit = ended.misfit { lifecycle.end(Failure(misfit)) }
             if once, ended.isCredentialRefused { lifecycle.end(.credentialRefused) }
             lifecycle.end(once && ended.dead > 0 ? .found : .ok)
@@ -65,11 +70,13 @@ private final class Lifecycle: Sendable {
     }
 
     private let worker: Worker
+    private let receiver: Receiver?
     private let output: LogOutput
     private let state = Mutex(State())
 
-    init(_ worker: Worker, _ output: LogOutput) {
+    init(_ worker: Worker, _ receiver: Receiver?, _ output: LogOutput) {
         self.worker = worker
+        self.receiver = receiver
         self.output = output
     }
 
@@ -77,7 +84,10 @@ private final class Lifecycle: Sendable {
     func isReady() { state.withLock { $0.isReady = true } }
 
     func handle(_ signal: UnixSignal) {
-        if signal == .sighup { return worker.recheck() }
+        if signal == .sighup {
+            receiver?.reload()
+            return worker.recheck()
+        }
         let (isReady, stops) = state.withLock { state in
             state.stops += 1
             return (state.isReady, state.stops)

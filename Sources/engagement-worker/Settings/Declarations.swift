@@ -1,7 +1,7 @@
 extension Settings {
     /// Every setting, in the order in which people see them. Flags, variables, file, `config print`, `config example`
     /// and the help all come from here.
-    static let declarations: [Declaration] = connections + work + limits + behaviour
+    static let declarations: [Declaration] = connections + work + webhooks + limits + behaviour
 
     private static let connections: [Declaration] = [
         .variable(
@@ -65,6 +65,17 @@ extension Settings {
         .flag(
             "media-url-ttl", \.mediaURLTTL, .duration(.seconds(1) ... .seconds(30 * 86_400)),
             help: "How long a signed media URL is kept"),
+    ]
+
+    private static let webhooks: [Declaration] = [
+        .flag("receive", \.receives, .boolean, help: "Let run take webhooks too"),
+        .flag("receive-address", \.receiveAddress, .listenAddress, help: "Where webhooks are taken, over plain HTTP"),
+        .flag(
+            "webhook-secret-file", \.webhookSecretFile, .path, sample: "/run/secrets/webhook-secret",
+            help: "A file that holds the signing secret, one a line during a rotation, read again each second"),
+        .flag(
+            "event-retention", \.eventRetention, .duration(.seconds(86_400) ... .seconds(3_650 * 86_400)),
+            help: "How long it is remembered which webhooks were taken"),
     ]
 
     private static let limits: [Declaration] = [

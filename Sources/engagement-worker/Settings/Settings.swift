@@ -33,6 +33,12 @@ struct Settings: Equatable, Sendable {
     var backoffCap: Duration = .seconds(600)
     var mediaURLTTL: Duration = .seconds(3600)
 
+    // Webhooks.
+    var receives = false
+    var receiveAddress = ListenAddress(host: "127.0.0.1", port: 8321)
+    var webhookSecretFile: String?
+    var eventRetention: Duration = .seconds(30 * 86_400)
+
     // Limits.
     var requestTimeout: Duration = .seconds(30)
     var statementTimeout: Duration = .seconds(10)

@@ -20,6 +20,11 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: .setting("backoff-cap")) var backoffCap: String?
     @Option(name: .customLong("media-url-ttl"), help: .setting("media-url-ttl")) var mediaURLTTL: String?
 
+    @Flag(inversion: .prefixedNo, help: .setting("receive")) var receive: Bool?
+    @Option(help: .setting("receive-address")) var receiveAddress: String?
+    @Option(help: .setting("webhook-secret-file")) var webhookSecretFile: String?
+    @Option(help: .setting("event-retention")) var eventRetention: String?
+
     @Option(help: .setting("request-timeout")) var requestTimeout: String?
     @Option(help: .setting("statement-timeout")) var statementTimeout: String?
     @Option(help: .setting("start-timeout")) var startTimeout: String?
@@ -42,7 +47,9 @@ struct SettingsOptions: ParsableArguments {
             "max-requests-per-second": maxRequestsPerSecond, "conditional": conditional?.description,
             "credential-name": credentialName, "on-scope-loss": onScopeLoss, "poll-interval": pollInterval,
             "lease": lease, "max-attempts": maxAttempts, "backoff-base": backoffBase, "backoff-cap": backoffCap,
-            "media-url-ttl": mediaURLTTL, "request-timeout": requestTimeout, "statement-timeout": statementTimeout,
+            "media-url-ttl": mediaURLTTL, "receive": receive?.description, "receive-address": receiveAddress,
+            "webhook-secret-file": webhookSecretFile, "event-retention": eventRetention,
+            "request-timeout": requestTimeout, "statement-timeout": statementTimeout,
             "start-timeout": startTimeout, "drain-timeout": drainTimeout, "max-document-bytes": maxDocumentBytes,
             "memory-budget": memoryBudget, "auto-migrate": autoMigrate?.description,
             "allow-insecure-base-url": allowInsecureBaseURL?.description, "log-format": logFormat,

@@ -108,11 +108,15 @@ private struct Resolution {
     mutating func addSurroundings(_ environment: [String: String], _ exists: (String) -> Bool) {
         let libpq = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"]
         settings.hasLibpqVariables = libpq.contains { environment[$0, default: ""] != "" }
-        guard settings.tokenSource == nil, let directory = environment["CREDENTIALS_DIRECTORY"], directory != "",
-            case let file = directory + "/askelephant-token", exists(file)
-        else { return }
-        settings.tokenFile = file
-        settings.sources["ASKELEPHANT_TOKEN_FILE"] = .credentialsDirectory
+        guard let directory = environment["CREDENTIALS_DIRECTORY"], directory != "" else { return }
+        if settings.tokenSource == nil, case let file = directory + "/askelephant-token", exists(file) {
+            settings.tokenFile = file
+            settings.sources["ASKELEPHANT_TOKEN_FILE"] = .credentialsDirectory
+        }
+        if settings.webhookSecretFile == nil, case let file = directory + "/webhook-secret", exists(file) {
+            settings.webhookSecretFile = file
+            settings.sources["ENGAGEMENT_WORKER_WEBHOOK_SECRET_FILE"] = .credentialsDirectory
+        }
     }
 
     /// Settings that are right each for itself and wrong together.

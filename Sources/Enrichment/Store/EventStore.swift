@@ -1,0 +1,27 @@
+package import AskElephant
+package import Postgres
+import SQLText
+
+/// Webhooks in Postgres. A statement that is given up may still be carried out: the sender's next delivery finds that.
+package struct EventStore: Sendable {
+    private let session: Patient
+
+    package init(session: Session) { self.session = Patient(session) }
+
+    /// Takes events, each with what follows from it, in one transaction; the ids of the messages that are new.
+    package func receive(_ events: [WebhookEvent]) async throws(PostgresError) -> Set<String> {
+        let rows = try await session.query(
+            Statements.eventReceive,
+            [
+                .texts(events.map(\.messageID)), .texts(events.map(\.eventID)), .texts(events.map(\.type)),
+                .texts(events.map(\.workspaceID)), .texts(events.map(\.objectID)), .texts(events.map(\.createdAt)),
+                .texts(events.map(\.effect.rawValue)),
+            ])
+        return Set(try rows.map { row throws(PostgresError) in try row.text("message") })
+    }
+
+    /// Forgets a slice of those that were taken longer ago.
+    package func prune(olderThan age: Duration) async throws(PostgresError) {
+        _ = try await session.query(Statements.eventPrune, [.double(age / .seconds(1)), .bigint(1_000)])
+    }
+}

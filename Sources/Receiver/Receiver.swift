@@ -1,0 +1,227 @@
+import AskElephant
+package import Enrichment
+import Glibc
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import Postgres
+import Synchronization
+
+/// Takes webhooks: a request is answered with 2xx once what it says is committed, and never before.
+///
+/// Whatever is not signed with one of our secrets touches no database. What cannot be stored now is answered with 503, so
+/// that the sender delivers it again.
+package final class Receiver: Sendable {
+    package struct Configuration: Sendable {
+        package var host: String
+        /// 0 takes a free one.
+        package var port: Int
+        package var database: Database.Configuration
+        package var maxConnections = 256
+        /// From the head of a request to its answer; also how long a connection may be silent.
+        package var requestTimeout: Duration = .seconds(10)
+        /// How long it is remembered which events were taken.
+        package var retention: Duration = .seconds(30 * 86_400)
+        package var heartbeatInterval: Duration = .seconds(60)
+
+        package init(host: String, port: Int, database: Database.Configuration) {
+            self.host = host
+            self.port = port
+            self.database = database
+        }
+    }
+
+    package static let path = "/webhooks"
+    static let role = "receive"
+    private static let maxHeadBytes = 16 << 10
+    private static let maxBodyBytes = 1 << 20
+
+    private let configuration: Configuration
+    private let secrets: WebhookSecrets
+    private let session: Session
+    private let store: EventStore
+    private let intake: Intake
+    private let tally: Tally
+    private let health: DatabaseHealth
+    private let log: Log
+    private let state = Mutex(State())
+
+    private struct State {
+        var listener: (any Channel)?
+        var inHand = 0
+        var isStopping = false
+    }
+
+    /// Ends a connection whose request was not read to its end.
+    private struct Cut: Error {}
+
+    package init(_ configuration: Configuration, secrets: WebhookSecrets, log: Log) {
+        self.configuration = configuration
+        self.secrets = secrets
+        self.log = log
+        let health = DatabaseHealth(log: log)
+        var connection = configuration.database.connection(role: Self.role)
+        // Works with a pooler and without one.
+        connection.isPooled = true
+        session = Session(connection) { health.note($0, role: Self.role) }
+        store = EventStore(session: session)
+        intake = Intake(store: store, health: health)
+        tally = Tally(log: log)
+        self.health = health
+    }
+
+    /// Returns once connections are accepted; the port.
+    package func start() async throws -> Int {
+        let (listeners, announce) = AsyncThrowingStream<any Channel, any Error>.makeStream()
+        let (limit, tally) = (TimeAmount(configuration.requestTimeout), tally)
+        let http = HTTP1Channel(
+            responder: { request, writer, _ in try await self.respond(request, writer) },
+            configuration: .init(
+                additionalChannelHandlers: [ConnectionGuard(limit: limit, tally: tally)], idleTimeout: limit,
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: Self.maxHeadBytes, maxHeaderListSize: Self.maxHeadBytes,
+                    maxHeaderFieldCount: 100)))
+        let server = Server(
+            childChannelSetup: http,
+            configuration: ServerConfiguration(
+                address: .hostname(configuration.host, port: configuration.port), backlog: 1_024,
+                availableConnectionsDelegate: MaximumAvailableConnections(
+                    configuration.maxConnections, logger: Self.silence)),
+            onServerRunning: { announce.yield($0) },
+            eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
+            logger: Self.silence)
+        Task {
+            do {
+                try await server.run()
+                announce.finish()
+            } catch {
+                announce.finish(throwing: error)
+            }
+        }
+        for try await listener in listeners {
+            state.withLock { $0.listener = listener }
+            let port = listener.localAddress?.port ?? configuration.port
+            log(.notice, .receiverReady, "webhooks are taken", [.address: .string("\(configuration.host):\(port)")])
+            return port
+        }
+        throw CancellationError()
+    }
+
+    private static let silence = Logger(label: "receiver", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    /// Reads the secrets again each second, tells how it goes each minute, and forgets old events. Until it is cancelled.
+    package func keepUp() async {
+        var beat = ContinuousClock.now
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            secrets.reload()
+            guard .now - beat >= configuration.heartbeatInterval else { continue }
+            beat = .now
+            let counts = tally.counts
+            log(
+                .info, .receiverHeartbeat, "heartbeat",
+                [
+                    .stored: .integer(counts.stored), .repeated: .integer(counts.repeated),
+                    .ignored: .integer(counts.ignored), .refused: .integer(counts.refused),
+                    .unavailable: .integer(counts.unavailable), .db: .string(health.isLost ? "lost" : "ok"),
+                ])
+            if !health.isLost { try? await store.prune(olderThan: configuration.retention) }
+        }
+    }
+
+    /// Reads the secrets again, as on SIGHUP.
+    package func reload() { secrets.reload() }
+
+    /// Takes no more connections, and lets what is in hand end within that time. The process is expected to end then.
+    package func stop(within limit: Duration) async {
+        let listener = state.withLock { state in
+            state.isStopping = true
+            return state.listener
+        }
+        try? await listener?.setOption(.autoRead, value: false).get()
+        let end = ContinuousClock.now + limit
+        while state.withLock(\.inHand) > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
+        await session.close()
+    }
+
+    // MARK: One request
+
+    private struct Answer {
+        var status: HTTPResponse.Status
+        var refusal: Tally.Refusal?
+        /// What follows on this connection is not read.
+        var isLast = false
+
+        static let unavailable = Answer(status: .serviceUnavailable)
+
+        init(status: HTTPResponse.Status) { self.status = status }
+
+        init(_ status: HTTPResponse.Status, _ refusal: Tally.Refusal, isLast: Bool = false) {
+            self.status = status
+            self.refusal = refusal
+            self.isLast = isLast
+        }
+    }
+
+    @concurrent
+    private func respond(_ request: Request, _ writer: consuming ResponseWriter) async throws {
+        let isStopping = state.withLock { state in
+            state.inHand += 1
+            return state.isStopping
+        }
+        defer { state.withLock { $0.inHand -= 1 } }
+        let answer = isStopping ? .unavailable : try await answer(request)
+        if let refusal = answer.refusal { tally.refused(refusal) }
+        var fields: HTTPFields = [.contentLength: "0"]
+        let isLast = answer.isLast || isStopping
+        if isLast { fields[.connection] = "close" }
+        if answer.status == .methodNotAllowed { fields[.allow] = "POST" }
+        try await writer.write(
+            response: HTTPResponse(status: answer.status, headerFields: fields), body: ResponseBody())
+        if isLast { throw Cut() }
+    }
+
+    private func answer(_ request: Request) async throws -> Answer {
+        guard request.uri.path == Self.path else { return Answer(.notFound, .wrongPath, isLast: true) }
+        guard request.method == .post else { return Answer(.methodNotAllowed, .wrongMethod, isLast: true) }
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > Self.maxBodyBytes {
+            return Answer(.contentTooLarge, .tooLarge, isLast: true)
+        }
+        var body: [UInt8] = []
+        for try await part in request.body {
+            guard body.count + part.readableBytes <= Self.maxBodyBytes else {
+                return Answer(.contentTooLarge, .tooLarge, isLast: true)
+            }
+            body.append(contentsOf: part.readableBytesView)
+        }
+        let signature = WebhookVerifier.Signature { HTTPField.Name($0).flatMap { request.headers[$0] } }
+        switch secrets.verifier?.judge(signature, of: body, now: Int64(time(nil))) ?? .forged {
+        case .valid: break
+        case .unsigned: return Answer(.badRequest, .unsigned)
+        case .tooOld: return Answer(.badRequest, .tooOld)
+        case .tooNew: return Answer(.badRequest, .tooNew)
+        case .forged: return Answer(.unauthorized, .forged)
+        }
+        guard let event = WebhookEvent(messageID: signature!.id, body: body) else {
+            return Answer(.badRequest, .malformed)
+        }
+        return await take(event)
+    }
+
+    private func take(_ event: WebhookEvent) async -> Answer {
+        let outcome = await intake.take(event)
+        log(
+            .debug, .webhook, "webhook",
+            [.requestID: .string(event.messageID), .type: .string(event.type), .outcome: .string("\(outcome)")])
+        switch outcome {
+        case .stored: tally.note { $0.stored += 1 }
+        case .repeated: tally.note { $0.repeated += 1 }
+        case .unavailable:
+            tally.note { $0.unavailable += 1 }
+            return .unavailable
+        }
+        if event.effect == .ignored { tally.note { $0.ignored += 1 } }
+        return Answer(status: .noContent)
+    }
+}

@@ -1,0 +1,36 @@
+/// Where to listen: `HOST:PORT`, an IPv6 address in brackets. Port 0 takes a free one.
+struct ListenAddress: Equatable, Sendable {
+    var host: String
+    var port: Int
+}
+
+extension ListenAddress: CustomStringConvertible {
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        guard !host.isEmpty else { return nil }
+        (self.host, self.port) = (String(host), Int(port))
+    }
+
+    var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+extension SettingKind where Value == ListenAddress {
+    static var listenAddress: Self {
+        Self(
+            form: "HOST:PORT",
+            parse: { text throws(BadValue) in
+                guard let address = ListenAddress(text) else { throw BadValue("is no HOST:PORT") }
+                return address
+            },
+            show: { $0.description }
+        )
+    }
+}
