@@ -24,6 +24,8 @@ package final class Worker: Sendable {
         package var mediaLife: Duration = .seconds(3600)
         package var drainTimeout: Duration = .seconds(25)
         package var heartbeatInterval: Duration = .seconds(60)
+        /// How often the list is walked through for what nobody inserted; nil: never.
+        package var sweepInterval: Duration?
         package var watch = WatchLimits()
         package var host = "localhost"
         package var processID: Int32 = 0
@@ -125,7 +127,7 @@ package final class Worker: Sendable {
         let opening = Task { await database.open() }
         defer { opening.cancel() }
         await keeper.open()
-        let upkeep = startUpkeep(channel, keeper)
+        let upkeep = startUpkeep(channel, keeper, once ? nil : sweeper(client, health, keeper))
         log(
             .notice, .workerReady, "ready",
             [.channel: .string(channel), .pooled: .boolean(database.health.isPooled)])
@@ -319,7 +321,18 @@ package final class Worker: Sendable {
         stop()
     }
 
-    private func startUpkeep(_ channel: String, _ credentials: CredentialKeeper) -> Task<Void, Never> {
+    private func sweeper(_ client: Client, _ health: APIHealth, _ credentials: CredentialKeeper) -> Sweeper? {
+        configuration.sweepInterval.map { interval in
+            Sweeper(
+                walker: ListWalker(
+                    board: board, client: client, credentials: credentials, health: health, budget: budget),
+                store: WalkStore(bootID: bootID, name: "sweep", session: database.scopes), interval: interval, log: log)
+        }
+    }
+
+    private func startUpkeep(
+        _ channel: String, _ credentials: CredentialKeeper, _ sweeper: Sweeper?
+    ) -> Task<Void, Never> {
         let keeper = keeper
         let doorbell = Doorbell(database: database, channel: channel, bell: bell)
         let pulse = Pulse(
@@ -332,6 +345,7 @@ package final class Worker: Sendable {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await governor.run() }
                 if let purger { group.addTask { await purger.run(scopes) } }
+                if let sweeper { group.addTask { await sweeper.run() } }
                 group.addTask { await keeper.extendLeases() }
                 group.addTask { await keeper.watchOthers() }
                 group.addTask { await keeper.keepUp() }

@@ -15,24 +15,75 @@ extension Worker {
             guard var progress = try await store.take(since: since, until: until) else {
                 throw ListWalker.Obstacle.taken
             }
-            do {
+            try await store.holding {
                 try await walker.run(ListWalk(since: since, until: until, checkpoint: progress.checkpoint)) {
-                    page, checkpoint, isLast in
+                    entries, checkpoint, isLast in
                     let queued = try await patiently(waits: { report(progress, .database) }) {
                         () throws(PostgresError) in
-                        try await store.note(page, checkpoint: checkpoint, isLast: isLast)
+                        try await store.note(entries, checkpoint: checkpoint, isLast: isLast)
                     }
                     guard let queued else { throw ListWalker.Obstacle.taken }
-                    progress.add(page, queued: queued, checkpoint: checkpoint)
+                    progress.add(entries, queued: queued, checkpoint: checkpoint)
                     report(progress, .nothing)
                 } waits: {
                     report(progress, .api)
                 }
-            } catch {
-                await store.leave()
-                throw error
             }
         }
+    }
+
+    /// Compares the whole list, or what changed since, with the tables. Then it ends, without doing any of the jobs. Call
+    /// ``prepare()`` first.
+    ///
+    /// Throws a ``ListWalker/Obstacle``.
+    ///
+    /// - Parameter repairs: queues what differs.
+    package func verify(
+        since: UpdateTime?, repairs: Bool, report: @Sendable (WalkProgress, Heartbeat.Limit) -> Void
+    ) async throws -> Verification {
+        let store = VerifyStore(session: database.keep)
+        var found = Verification()
+        try await withListWalker { walker in
+            let began = try await store.now()
+            var progress = WalkProgress.none
+            var listed: Set<String> = []
+            var listsPrivate = false
+            // From the time itself: a margin before it would be compared with nothing.
+            try await walker.run(ListWalk(since: since, until: nil)) { entries, checkpoint, _ in
+                let drift = try await patiently(waits: { report(progress, .database) }) { () throws(PostgresError) in
+                    try await store.drift(entries)
+                }
+                // What moved while the list was read is there twice.
+                found.drift += drift.filter { !listed.contains($0.id) }
+                let ids = Set(drift.map(\.id))
+                let times = entries.filter { ids.contains($0.id.rawValue) }.compactMap(\.updatedAt)
+                found.earliest = ([found.earliest].compactMap(\.self) + times).min()
+                listed.formUnion(entries.map(\.id.rawValue))
+                listsPrivate = listsPrivate || entries.contains(where: \.isPrivate)
+                progress.add(entries, queued: 0, checkpoint: checkpoint)
+                report(progress, .nothing)
+            } waits: {
+                report(progress, .api)
+            }
+            (found.pages, found.listed) = (progress.pages, listed.count)
+            var last = ""
+            while true {
+                let slice = try await store.stored(after: last, since: since, observedBefore: began)
+                guard let end = slice.last else { break }
+                last = end.id
+                for one in slice where !listed.contains(one.id) {
+                    if one.isPrivate, !listsPrivate {
+                        found.unknown.append(one.id)
+                    } else {
+                        found.drift.append(Drift(id: one.id, cause: .unlisted, storedAt: one.updatedAt))
+                    }
+                }
+            }
+            let toQueue = repairs ? found.drift.filter { $0.state != "queued" } : []
+            if !toQueue.isEmpty { try await store.queue(toQueue) }
+            try await store.note(found, since: since, began: began, queued: toQueue.count)
+        }
+        return found
     }
 
     /// Gives a walker to the work and ends the worker afterwards.

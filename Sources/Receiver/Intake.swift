@@ -57,7 +57,7 @@ actor Intake {
                 for event in events { outcomes += await self.outcomes(of: [event]) }
                 return outcomes
             }
-            health.lost(error, role: Receiver.role)
+            if case .server = error, !error.isOutage {} else { health.lost(error, role: Receiver.role) }
             return events.map { _ in .unavailable }
         }
     }

@@ -19,7 +19,7 @@ package final class Receiver: Sendable {
         /// 0 takes a free one.
         package var port: Int
         package var database: Database.Configuration
-        package var maxConnections = 256
+        package var maxConnections = Receiver.maxConnections
         /// From the head of a request to its answer; also how long a connection may be silent.
         package var requestTimeout: Duration = .seconds(10)
         /// How long it is remembered which events were taken.
@@ -34,6 +34,7 @@ package final class Receiver: Sendable {
     }
 
     package static let path = "/webhooks"
+    package static let maxConnections = 256
     static let role = "receive"
     private static let maxHeadBytes = 16 << 10
     private static let maxBodyBytes = 1 << 20
@@ -74,6 +75,13 @@ package final class Receiver: Sendable {
 
     /// Returns once connections are accepted; the port.
     package func start() async throws -> Int {
+        let port = try await serve(port: configuration.port)
+        log(.notice, .receiverReady, "webhooks are taken", [.address: .string("\(configuration.host):\(port)")])
+        return port
+    }
+
+    /// Listens until that fails, and then anew: accepting may, for want of descriptors for example. The port that it got.
+    private func serve(port: Int) async throws -> Int {
         let (listeners, announce) = AsyncThrowingStream<any Channel, any Error>.makeStream()
         let (limit, tally) = (TimeAmount(configuration.requestTimeout), tally)
         let http = HTTP1Channel(
@@ -86,7 +94,7 @@ package final class Receiver: Sendable {
         let server = Server(
             childChannelSetup: http,
             configuration: ServerConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), backlog: 1_024,
+                address: .hostname(configuration.host, port: port), backlog: 1_024,
                 availableConnectionsDelegate: MaximumAvailableConnections(
                     configuration.maxConnections, logger: Self.silence)),
             onServerRunning: { announce.yield($0) },
@@ -99,14 +107,28 @@ package final class Receiver: Sendable {
             } catch {
                 announce.finish(throwing: error)
             }
+            await comeBack()
         }
         for try await listener in listeners {
-            state.withLock { $0.listener = listener }
-            let port = listener.localAddress?.port ?? configuration.port
-            log(.notice, .receiverReady, "webhooks are taken", [.address: .string("\(configuration.host):\(port)")])
-            return port
+            return state.withLock { state in
+                state.listener = listener
+                return listener.localAddress?.port ?? port
+            }
         }
         throw CancellationError()
+    }
+
+    private func comeBack() async {
+        guard let listener = state.withLock({ $0.isStopping ? nil : $0.listener }) else { return }
+        let port = listener.localAddress?.port ?? configuration.port
+        log(.error, .receiverLost, "nothing is taken at the moment: the port is opened again", [.n: .integer(port)])
+        while !state.withLock(\.isStopping) {
+            try? await Task.sleep(for: .seconds(1))
+            if (try? await serve(port: port)) != nil {
+                return log(
+                    .notice, .receiverReady, "webhooks are taken", [.address: .string("\(configuration.host):\(port)")])
+            }
+        }
     }
 
     private static let silence = Logger(label: "receiver", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -114,8 +136,11 @@ package final class Receiver: Sendable {
     /// Reads the secrets again each second, tells how it goes each minute, and forgets old events. Until it is cancelled.
     package func keepUp() async {
         var beat = ContinuousClock.now
+        var isUsable = true
         while (try? await Task.sleep(for: .seconds(1))) != nil {
-            secrets.reload()
+            let before = isUsable
+            isUsable = secrets.reload()
+            if before != isUsable { tell(isUsable) }
             guard .now - beat >= configuration.heartbeatInterval else { continue }
             beat = .now
             let counts = tally.counts
@@ -130,8 +155,17 @@ package final class Receiver: Sendable {
         }
     }
 
+    private func tell(_ areSecretsUsable: Bool) {
+        guard !areSecretsUsable else {
+            return log(.notice, .webhookSecrets, "the file of secrets can be used again")
+        }
+        log(
+            .error, .webhookSecrets, "the file of secrets cannot be used: those that were in it before hold",
+            [.hint: "each of its lines is whsec_ and base64"])
+    }
+
     /// Reads the secrets again, as on SIGHUP.
-    package func reload() { secrets.reload() }
+    package func reload() { _ = secrets.reload() }
 
     /// Takes no more connections, and lets what is in hand end within that time. The process is expected to end then.
     package func stop(within limit: Duration) async {
@@ -142,6 +176,10 @@ package final class Receiver: Sendable {
         try? await listener?.setOption(.autoRead, value: false).get()
         let end = ContinuousClock.now + limit
         while state.withLock(\.inHand) > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
+        // What was written last is still on its way from the event loops to the sockets.
+        for loop in MultiThreadedEventLoopGroup.singleton.makeIterator() {
+            for _ in 0..<2 { try? await loop.submit {}.get() }
+        }
         await session.close()
     }
 

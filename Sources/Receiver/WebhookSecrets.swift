@@ -16,8 +16,10 @@ package final class WebhookSecrets: Sendable {
     package var verifier: WebhookVerifier? { current.withLock(\.self) }
 
     /// A file that is being written may be empty or cut off for a moment: what was there before holds until it is whole.
-    package func reload() {
-        guard let verifier = WebhookVerifier(read()) else { return }
+    /// False while it is not.
+    package func reload() -> Bool {
+        guard let verifier = WebhookVerifier(read()) else { return false }
         current.withLock { $0 = verifier }
+        return true
     }
 }

@@ -73,9 +73,15 @@ package enum Statements {
     package static let statusQueue = Statement(name: "status_queue", embedded: PackageResources.status_queue_sql)
     package static let statusSuccess = Statement(name: "status_success", embedded: PackageResources.status_success_sql)
     package static let statusWorkers = Statement(name: "status_workers", embedded: PackageResources.status_workers_sql)
+    package static let statusWalks = Statement(name: "status_walks", embedded: PackageResources.status_walks_sql)
     package static let tablesLocked = Statement(name: "tables_locked", embedded: PackageResources.tables_locked_sql)
-    package static let walkLeave = Statement(name: "walk_leave", embedded: PackageResources.walk_leave_sql)
+    package static let verifyNote = Statement(name: "verify_note", embedded: PackageResources.verify_note_sql)
+    package static let verifyPage = Statement(name: "verify_page", embedded: PackageResources.verify_page_sql)
+    package static let verifyStored = Statement(name: "verify_stored", embedded: PackageResources.verify_stored_sql)
+    package static let walkDue = Statement(name: "walk_due", embedded: PackageResources.walk_due_sql)
+    package static let walkHold = Statement(name: "walk_hold", embedded: PackageResources.walk_hold_sql)
     package static let walkPage = Statement(name: "walk_page", embedded: PackageResources.walk_page_sql)
+    package static let walkRecent = Statement(name: "walk_recent", embedded: PackageResources.walk_recent_sql)
     package static let walkTake = Statement(name: "walk_take", embedded: PackageResources.walk_take_sql)
     package static let workerIdle = Statement(name: "worker_idle", embedded: PackageResources.worker_idle_sql)
     package static let workerLeave = Statement(name: "worker_leave", embedded: PackageResources.worker_leave_sql)
@@ -95,7 +101,8 @@ package enum Statements {
         jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, queueBloat,
         queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe,
         scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps,
-        statusQueue, statusSuccess, statusWorkers, tablesLocked, walkLeave, walkPage, walkTake, workerIdle,
-        workerLeave, workerOthers, workerRegister, writeDocuments, writeFind, writeSettled,
+        statusQueue, statusSuccess, statusWorkers, statusWalks, tablesLocked, verifyNote, verifyPage, verifyStored,
+        walkDue, walkHold, walkPage, walkRecent, walkTake, workerIdle, workerLeave, workerOthers, workerRegister,
+        writeDocuments, writeFind, writeSettled,
     ]
 }

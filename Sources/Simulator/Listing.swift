@@ -27,9 +27,13 @@ struct ListQuery: Sendable {
     var until = Int64.max
     /// Where the page before ended.
     var after: ListKey?
+    /// The same by the engagement, wherever it is by now.
+    var afterID: String?
+    private var cursors = Switches.Cursors.lasting
 
     /// A cursor carries order and bounds with it, so a next page may repeat them or not, as the contract shows both.
     init(_ route: Route, _ switches: Switches) throws(Refusal) {
+        cursors = switches.cursors
         for (name, value) in route.query.filter({ $0.name == "cursor" })
             + route.query.filter({ $0.name != "cursor" })
         {
@@ -43,7 +47,7 @@ struct ListQuery: Sendable {
     private mutating func apply(_ name: String, _ value: String, _ switches: Switches) -> String? {
         switch name {
         case "cursor":
-            return switches.cursors == .lasting && applyCursor(value) ? nil : "invalid_cursor"
+            return switches.cursors != .expired && applyCursor(value) ? nil : "invalid_cursor"
         case "limit":
             let highest = switches.listLimit == .capped ? Int.max : 100
             guard let number = Int(value), (1...highest).contains(number) else { return "invalid_range" }
@@ -73,6 +77,7 @@ struct ListQuery: Sendable {
 
     /// Opaque to clients. The plus signs and the equals sign see to it that a client must escape it.
     func cursor(after entry: ListEntry) -> String {
+        if cursors == .byID { return "id+\(entry.id)=" }
         let fields = [
             isAscending ? "asc" : "desc", "\(from)", "\(until)", "\(entry.key.milliseconds)", entry.id,
         ]
@@ -82,6 +87,10 @@ struct ListQuery: Sendable {
     private mutating func applyCursor(_ text: String) -> Bool {
         guard text.last == "=" else { return false }
         let fields = text.dropLast().split(separator: "+").map(String.init)
+        if fields.count == 2, fields[0] == "id" {
+            afterID = fields[1]
+            return true
+        }
         guard fields.count == 5, let from = Int64(fields[1]), let until = Int64(fields[2]) else {
             return false
         }
@@ -105,7 +114,8 @@ struct Listing: Sendable {
     func page(_ query: ListQuery, isVisible: (String) -> Bool) -> [String] {
         var lower = firstIndex { $0.milliseconds >= query.from }
         var upper = firstIndex { $0.milliseconds >= query.until }
-        if let after = query.after {
+        let after = query.afterID.flatMap { id in keys.first { $0.id == id } } ?? query.after
+        if let after {
             if query.isAscending { lower = max(lower, firstIndex { $0 > after }) }
             if !query.isAscending { upper = min(upper, firstIndex { $0 >= after }) }
         }

@@ -132,8 +132,11 @@ extension Switches {
     /// U-14: a `limit` above 100, as a bad parameter or as 100.
     package enum ListLimit: String, Sendable, CaseIterable { case refused, capped }
 
-    /// U-15: `expired` refuses every cursor.
-    package enum Cursors: String, Sendable, CaseIterable { case lasting, expired }
+    /// U-15: `expired` refuses every cursor; `by_id` names an engagement, and means what comes after wherever that is by then.
+    package enum Cursors: String, Sendable, CaseIterable {
+        case lasting, expired
+        case byID = "by_id"
+    }
 
     /// U-16: whether the list knows `expand=action_items`.
     package enum ListActionItems: String, Sendable, CaseIterable { case delivered, refused }

@@ -14,7 +14,8 @@ struct EngagementWorker: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Run.self, Receive.self, Backfill.self, Migrate.self, Enqueue.self, Enrich.self, Status.self, Scopes.self,
+            Run.self, Receive.self, Backfill.self, Verify.self, Migrate.self, Enqueue.self, Enrich.self, Status.self,
+            Scopes.self,
             Dead.self,
             Config.self, Simulate.self, Demo.self, VersionCommand.self,
         ],

@@ -1,4 +1,5 @@
 import Glibc
+import Receiver
 
 /// The process's limit of open files.
 ///
@@ -10,7 +11,8 @@ enum OpenFiles {
 
     static func needed(_ settings: Settings) -> UInt {
         // A connection to the database takes two: its socket, and what wakes whoever waits for it.
-        UInt(settings.concurrency + 2 * (settings.writers + 5) + reserve)
+        let received = settings.receives ? Receiver.maxConnections + 2 : 0
+        return UInt(settings.concurrency + 2 * (settings.writers + 5) + received + reserve)
     }
 
     /// Raises the limit to what these settings need, or fails if the hard limit is lower.

@@ -87,6 +87,7 @@ enum Setup {
         configuration.memoryBudget = settings.memoryBudget
         configuration.mediaLife = settings.mediaURLTTL
         configuration.drainTimeout = settings.drainTimeout
+        configuration.sweepInterval = settings.sweepInterval
         configuration.host = hostName
         configuration.processID = getpid()
         configuration.version = Version.current

@@ -22,17 +22,18 @@ import Testing
                 """))
         #expect(page.entries.map(\.id.rawValue) == ["ngmt_1", "ngmt_2", "ngmt_3"])
         #expect(page.entries.map(\.updatedAt?.text) == ["2026-01-01T00:00:00Z", nil, nil])
-        #expect(page.next == "c")
+        #expect(page.hasMore && page.next == "c")
     }
 
     @Test(arguments: [
-        #"{"data": [], "has_more": false, "next_cursor": null}"#,
-        #"{"data": [], "has_more": true, "next_cursor": null}"#,
-        #"{"data": [], "has_more": true}"#, #"{"data": [], "has_more": true, "next_cursor": ""}"#,
-        #"{"data": [], "has_more": false, "next_cursor": "c"}"#,
-    ])
-    func withoutACursorThereIsNoMore(text: String) {
-        #expect(Self.page(text)?.next == nil && Self.page(text)?.entries == [])
+        (#"{"data": [], "has_more": false, "next_cursor": null}"#, false, nil),
+        (#"{"data": [], "has_more": true, "next_cursor": null}"#, true, nil),
+        (#"{"data": [], "has_more": true}"#, true, nil),
+        (#"{"data": [], "has_more": true, "next_cursor": ""}"#, true, nil),
+        (#"{"data": [], "has_more": true, "next_cursor": "c"}"#, true, "c"),
+    ] as [(String, Bool, String?)])
+    func whetherThereIsMoreIsSaidApartFromWhere(text: String, hasMore: Bool, next: String?) {
+        #expect(Self.page(text) == EngagementPage(entries: [], hasMore: hasMore, next: next))
     }
 
     @Test(arguments: [

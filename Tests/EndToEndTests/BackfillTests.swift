@@ -30,7 +30,8 @@ import Testing
     @Test func aSecondRunCostsItsPagesAndNothingElse() async throws {
         try await Stage.run { stage in
             stage.world.register(stage.ids(0..<Self.count))
-            let pages = (Self.count + 99) / 100
+            // Each page begins with the last one of the page before.
+            let pages = 1 + (Self.count - 2) / 99
             #expect(try await Self.backfill(stage) == Result(pages: pages, listed: Self.count, queued: Self.count))
             #expect(try await stage.database.count(Self.queued + " AND priority < 0") == Self.count)
             // Nor does one that comes before they are done.
@@ -91,13 +92,24 @@ import Testing
         }
     }
 
-    /// No cursor is ever taken: each page is asked for by its time.
-    @Test func aListWithoutCursorsIsWalkedByTime() async throws {
+    /// Whatever cursors do, the list is walked by time; also while it changes.
+    @Test(arguments: [Switches.Cursors.expired, .byID]) func cursorsAreNotReliedOn(_ cursors: Switches.Cursors)
+        async throws
+    {
         try await Stage.run { stage in
-            stage.world.register(stage.ids(0..<Self.count))
-            stage.world.setSwitches { $0.cursors = .expired }
-            let result = try await Self.backfill(stage)
-            #expect(result.queued == Self.count)
+            let ids = stage.ids(0..<Self.count)
+            stage.world.register(ids)
+            stage.world.setSwitches { $0.cursors = cursors }
+            stage.world.setLatency(.milliseconds(20))
+            let process = try stage.start(["backfill"])
+            while process.isRunning {
+                stage.world.bump(ids.randomElement()!)
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            #expect(try await process.exitStatus() == 0)
+            #expect(
+                try await stage.database.count("SELECT count(DISTINCT engagement_id) FROM enrichment_queue")
+                    == Self.count)
         }
     }
 

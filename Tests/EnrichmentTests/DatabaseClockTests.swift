@@ -14,13 +14,21 @@ struct DatabaseClockTests {
         }
     }
 
+    /// What was noted just now is not asked for again. On a busy machine it may be old by the time it is asked for.
+    @Test func aFreshReadingServesAll() async throws {
+        try await withClock { clock, _ in
+            let noted = "2999-01-01 00:00:00.000000+00"
+            try await eventually("it serves") {
+                await clock.note(noted, at: .now)
+                return try await clock.read() == noted
+            }
+        }
+    }
+
     /// The clock of the server was set back a day, or another server took over: readings go on, and it is said once.
     @Test func aClockThatGoesBackStopsNobody() async throws {
         try await withClock { clock, log in
-            await clock.note("2999-01-01 00:00:00.000000+00", at: .now)
-            #expect(try await clock.read() == "2999-01-01 00:00:00.000000+00", "it is fresh")
-            let later = ContinuousClock.now + .milliseconds(15)
-            while ContinuousClock.now < later { await Task.yield() }
+            await clock.note("2999-01-01 00:00:00.000000+00", at: .now - .seconds(1))
             let reading = try await clock.read()
             #expect(reading < "2999" && reading > "2026")
             #expect(log.records(of: .clockSkew).count == 1)

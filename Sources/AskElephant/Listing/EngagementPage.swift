@@ -6,19 +6,23 @@ package struct EngagementPage: Sendable, Equatable {
         package let id: EngagementID
         /// Nil where the source gives none, or none that is ISO 8601.
         package let updatedAt: UpdateTime?
+        package let isPrivate: Bool
 
-        package init(id: EngagementID, updatedAt: UpdateTime?) {
+        package init(id: EngagementID, updatedAt: UpdateTime?, isPrivate: Bool = false) {
             self.id = id
             self.updatedAt = updatedAt
+            self.isPrivate = isPrivate
         }
     }
 
     package let entries: [Entry]
-    /// Where the next page begins; nil on the last one.
+    package let hasMore: Bool
+    /// Where the next page begins, if there is one and it is said.
     package let next: String?
 
-    package init(entries: [Entry], next: String?) {
+    package init(entries: [Entry], hasMore: Bool, next: String?) {
         self.entries = entries
+        self.hasMore = hasMore
         self.next = next
     }
 
@@ -26,9 +30,12 @@ package struct EngagementPage: Sendable, Equatable {
     package init?(_ json: [UInt8]) {
         guard let body = try? JSONDecoder().decode(Body.self, from: Data(json)) else { return nil }
         entries = body.data.compactMap { item in
-            item.id.flatMap(EngagementID.init).map { Entry(id: $0, updatedAt: item.updatedAt.flatMap(UpdateTime.init)) }
+            item.id.flatMap(EngagementID.init).map {
+                Entry(id: $0, updatedAt: item.updatedAt.flatMap(UpdateTime.init), isPrivate: item.isPrivate ?? false)
+            }
         }
-        next = body.hasMore && body.next != "" ? body.next : nil
+        hasMore = body.hasMore
+        next = body.next.flatMap { $0.isEmpty ? nil : $0 }
     }
 
     private struct Body: Decodable {
@@ -46,16 +53,19 @@ package struct EngagementPage: Sendable, Equatable {
     private struct Item: Decodable {
         var id: String?
         var updatedAt: String?
+        var isPrivate: Bool?
 
         private enum CodingKeys: String, CodingKey {
             case id
             case updatedAt = "updated_at"
+            case isPrivate = "is_private"
         }
 
         init(from decoder: any Decoder) {
             let fields = try? decoder.container(keyedBy: CodingKeys.self)
             id = try? fields?.decode(String.self, forKey: .id)
             updatedAt = try? fields?.decode(String.self, forKey: .updatedAt)
+            isPrivate = try? fields?.decode(Bool.self, forKey: .isPrivate)
         }
     }
 }
@@ -80,6 +90,12 @@ package struct UpdateTime: Sendable, Hashable, Comparable {
     }
 
     package func seconds(since other: UpdateTime) -> Double { date.timeIntervalSince(other.date) }
+
+    /// In whole seconds.
+    package init(secondsSince1970 seconds: Double) {
+        date = Date(timeIntervalSince1970: seconds.rounded(.down))
+        text = date.formatted(Date.ISO8601FormatStyle())
+    }
 
     /// This host's.
     package static var now: UpdateTime {

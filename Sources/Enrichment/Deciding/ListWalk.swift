@@ -2,13 +2,14 @@ package import AskElephant
 
 /// A walk through the list of engagements, oldest change first: pure.
 ///
-/// Cursors are only a convenience: one that is refused, comes again or leads in a circle is dropped, and the walk goes on from its
-/// checkpoint, the time up to which everything was seen. So it ends for any list that is in order, and says so where one is not.
+/// It goes by time: each page is asked for from the latest time of the one before. What a cursor means once the engagement that it names
+/// has changed is not known (U-15), so one is followed only where time does not lead on: while all of a page changed at one time, and
+/// where a page is not in the order that was asked for.
 package struct ListWalk: Sendable, Equatable {
     package enum Next: Sendable, Equatable {
         case ask(EngagementList)
         case finished
-        /// More engagements than a page holds changed at this one time, and no cursor leads past them.
+        /// Time does not lead on from here, and no cursor does.
         case stuck(at: UpdateTime?)
     }
 
@@ -20,59 +21,45 @@ package struct ListWalk: Sendable, Equatable {
     package private(set) var checkpoint: UpdateTime?
     private var from: UpdateTime?
     private var cursor: String?
-    /// Of this pass, to see a circle.
-    private var cursors: Set<String> = []
-    /// The latest time of this pass.
+    /// The latest time since ``from``.
     private var latest: UpdateTime?
-    /// The order of the list is not what was asked for: what is behind may be older than what was seen.
+    /// What was seen of the time ``from``, and since it while a cursor is followed.
+    private var seen: Set<EngagementID> = []
+    /// What comes next may have changed before what came.
     private var isDisordered = false
-    /// Where the last pass without a cursor began.
-    private var passBegan: UpdateTime??
 
     /// - Parameter checkpoint: where an earlier walk had come to.
     package init(since: UpdateTime?, until: UpdateTime?, checkpoint: UpdateTime? = nil) {
         self.until = until
         self.checkpoint = checkpoint
-        from = checkpoint?.earlier(by: Self.overlap) ?? since
-        if let since, let from, from < since { self.from = since }
+        from = [checkpoint?.earlier(by: Self.overlap), since].compactMap(\.self).max()
     }
 
-    /// The first page to ask for.
-    package var first: Next { .ask(EngagementList(from: from, until: until, cursor: nil)) }
+    package var next: Next { .ask(EngagementList(from: from, until: until, cursor: cursor)) }
 
-    /// A page arrived and what it says was stored.
-    package mutating func took(_ page: EngagementPage) -> Next {
-        for entry in page.entries {
-            guard let time = entry.updatedAt else { continue }
+    /// A page arrived. What of it was not on the page before, and what to do once that is stored.
+    package mutating func took(_ page: EngagementPage) -> (new: [EngagementPage.Entry], next: Next) {
+        let new = page.entries.filter { seen.insert($0.id).inserted }
+        for time in page.entries.compactMap(\.updatedAt) {
             if let latest, time < latest { isDisordered = true }
             latest = max(latest ?? time, time)
         }
-        guard let next = page.next else {
+        guard page.hasMore else {
             checkpoint = [checkpoint, latest].compactMap(\.self).max()
-            return .finished
+            return (new, .finished)
         }
-        // The last ones of a page may have others of their time behind them, which are asked for once more then.
-        if !isDisordered { checkpoint = [checkpoint, latest].compactMap(\.self).max() }
-        guard cursors.insert(next).inserted else { return startOver() }
-        cursor = next
-        return ask
+        if !isDisordered, let latest, from.map({ $0 < latest }) ?? true {
+            checkpoint = [checkpoint, latest].compactMap(\.self).max()
+            from = latest
+            cursor = nil
+            seen = Set(page.entries.filter { $0.updatedAt == latest }.map(\.id))
+            return (new, next)
+        }
+        guard let cursor = page.next, !new.isEmpty else { return (new, .stuck(at: from)) }
+        self.cursor = cursor
+        return (new, next)
     }
 
     /// The API did not take the cursor. Nil if there was none: then it is something else that it does not take.
-    package mutating func cursorRefused() -> Next? { cursor == nil ? nil : startOver() }
-
-    private var ask: Next { .ask(EngagementList(from: from, until: until, cursor: cursor)) }
-
-    /// From the checkpoint on, without a cursor.
-    private mutating func startOver() -> Next {
-        let start = checkpoint ?? from
-        guard passBegan != .some(start) else { return .stuck(at: start) }
-        passBegan = .some(start)
-        from = start
-        cursor = nil
-        cursors = []
-        latest = nil
-        isDisordered = false
-        return ask
-    }
+    package func cursorRefused() -> Next? { cursor == nil ? nil : .stuck(at: from) }
 }

@@ -37,12 +37,21 @@ package enum LogEvent: String, CaseIterable, Sendable {
 
     case receiverReady = "receiver.ready"
     case receiverStop = "receiver.stop"
+    /// The port is not listened on any more, which is mended by itself.
+    case receiverLost = "receiver.lost"
+    /// The file of secrets cannot be used, or can be again.
+    case webhookSecrets = "webhook.secrets"
     /// Each 60 s, with counts since it started.
     case receiverHeartbeat = "receiver.heartbeat"
     /// A request that is no webhook which we take, once a cause, then once a minute at most; `n` counts them.
     case webhookRefused = "webhook.refused"
     /// One webhook, at level debug.
     case webhook
+
+    /// The list was walked through for what nobody had inserted.
+    case sweepDone = "sweep.done"
+    /// It was not, and is tried again.
+    case sweepFailed = "sweep.failed"
 
     /// Lines that nobody will see, since whoever reads the log was too slow; `n` says how many.
     case logDropped = "log.dropped"

@@ -64,6 +64,11 @@ package enum LogKey: String, CaseIterable, Sendable {
     case refused
     case unavailable
 
+    // The list.
+    case pages
+    case listed
+    case queued
+
     // The API.
     case part
     case parts

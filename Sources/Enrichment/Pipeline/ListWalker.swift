@@ -28,15 +28,15 @@ package struct ListWalker: Sendable {
     /// Asks for pages until the walk has ended.
     ///
     /// - Parameters:
-    ///   - take: what becomes of a page. The walk goes on from there once it returns.
+    ///   - take: what becomes of a page, as far as it was not on the one before. The walk goes on once it returns.
     ///   - waits: is told before each pause for the sake of the API.
     func run(
         _ start: ListWalk,
-        take: (_ page: EngagementPage, _ checkpoint: UpdateTime?, _ isLast: Bool) async throws -> Void,
+        take: (_ new: [EngagementPage.Entry], _ checkpoint: UpdateTime?, _ isLast: Bool) async throws -> Void,
         waits: () async -> Void
     ) async throws {
         var walk = start
-        var next = walk.first
+        var next = walk.next
         var failures = 0
         while true {
             let list: EngagementList
@@ -48,8 +48,9 @@ package struct ListWalker: Sendable {
             switch try await ask(list) {
             case .page(let page):
                 failures = 0
-                next = walk.took(page)
-                try await take(page, walk.checkpoint, next == .finished)
+                let (new, after) = walk.took(page)
+                next = after
+                try await take(new, walk.checkpoint, next == .finished)
             case .rejected(let status):
                 guard let again = walk.cursorRefused() else { throw Obstacle.rejected(status: status) }
                 next = again

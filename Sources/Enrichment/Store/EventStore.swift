@@ -20,8 +20,12 @@ package struct EventStore: Sendable {
         return Set(try rows.map { row throws(PostgresError) in try row.text("message") })
     }
 
-    /// Forgets a slice of those that were taken longer ago.
+    /// Forgets those that were taken longer ago, in slices.
     package func prune(olderThan age: Duration) async throws(PostgresError) {
-        _ = try await session.query(Statements.eventPrune, [.double(age / .seconds(1)), .bigint(1_000)])
+        let slice: Int64 = 1_000
+        while !Task.isCancelled {
+            let rows = try await session.query(Statements.eventPrune, [.double(age / .seconds(1)), .bigint(slice)])
+            guard try rows.first?.integer("n") == slice else { return }
+        }
     }
 }

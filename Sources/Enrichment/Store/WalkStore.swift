@@ -25,20 +25,43 @@ struct WalkStore: Sendable {
 
     /// Takes a page; how many of it were queued, nil if another process is on the walk by now.
     func note(
-        _ page: EngagementPage, checkpoint: UpdateTime?, isLast: Bool
+        _ entries: [EngagementPage.Entry], checkpoint: UpdateTime?, isLast: Bool
     ) async throws(PostgresError) -> Int? {
         let rows = try await session.query(
             Statements.walkPage,
             [
-                .text(name), .bigint(bootID), .texts(page.entries.map(\.id.rawValue)),
-                .texts(page.entries.map { $0.updatedAt?.text }), .textOrNull(checkpoint?.text), .boolean(isLast),
+                .text(name), .bigint(bootID), .texts(entries.map(\.id.rawValue)),
+                .texts(entries.map { $0.updatedAt?.text }), .textOrNull(checkpoint?.text), .boolean(isLast),
                 .double(Self.hold),
             ])
         return try rows.first?.integerIfPresent("queued").map { Int($0) }
     }
 
-    func leave() async {
-        _ = try? await session.query(Statements.walkLeave, [.text(name), .bigint(bootID)])
+    /// How long until the next sweep, not more than nothing when it is due or under way.
+    func dueIn(_ interval: Duration) async throws(PostgresError) -> Duration {
+        let row = try await session.query(Statements.walkDue, [.double(interval / .seconds(1))]).first
+        return .seconds(try row?.doubleIfPresent("seconds") ?? 0)
+    }
+
+    /// Queues what changed within the last days and was not looked at for most of a day; how many.
+    func queueRecent(days: Double, most: Int64) async throws(PostgresError) -> Int {
+        let rows = try await session.query(Statements.walkRecent, [.double(days), .bigint(most)])
+        return Int(try rows.first?.integer("queued") ?? 0)
+    }
+
+    /// Keeps the walk ours while the work is done, however long it waits; then leaves it to whoever goes on.
+    func holding(_ work: () async throws -> Void) async throws {
+        let renewal = Task {
+            while (try? await Task.sleep(for: .seconds(Self.hold / 4))) != nil {
+                _ = try? await session.query(Statements.walkHold, [.text(name), .bigint(bootID), .double(Self.hold)])
+            }
+        }
+        let result: Result<Void, any Error>
+        do { result = .success(try await work()) } catch { result = .failure(error) }
+        renewal.cancel()
+        await renewal.value
+        _ = try? await session.query(Statements.walkHold, [.text(name), .bigint(bootID), .double(0)])
+        try result.get()
     }
 }
 
@@ -54,10 +77,10 @@ package struct WalkProgress: Sendable, Equatable {
 
     package static let none = WalkProgress(checkpoint: nil, pages: 0, listed: 0, queued: 0)
 
-    mutating func add(_ page: EngagementPage, queued: Int, checkpoint: UpdateTime?) {
+    mutating func add(_ entries: [EngagementPage.Entry], queued: Int, checkpoint: UpdateTime?) {
         self.checkpoint = checkpoint
         pages += 1
-        listed += page.entries.count
+        listed += entries.count
         self.queued += queued
     }
 }

@@ -49,7 +49,7 @@ struct Backfill: AsyncParsableCommand {
         }
     }
 
-    private static func time(_ text: String?, _ flag: String) throws -> UpdateTime? {
+    static func time(_ text: String?, _ flag: String) throws -> UpdateTime? {
         guard let text else { return nil }
         guard let time = UpdateTime(text) ?? UpdateTime(text + "T00:00:00Z") else {
             throw Failure(.usage, "\(flag) is no date or time: 2026-01-31 or 2026-01-31T12:00:00Z")

@@ -43,7 +43,7 @@ struct Status: AsyncParsableCommand {
         let sections: [(String, Statement)] = [
             ("queue", Statements.statusQueue), ("engagements", Statements.statusSuccess),
             ("workers", Statements.statusWorkers), ("gaps", Statements.statusGaps),
-            ("dead letters", Statements.statusDead),
+            ("dead letters", Statements.statusDead), ("completeness", Statements.statusWalks),
         ]
         var members: [JSONText.Member] = []
         for (title, statement) in sections {

@@ -65,6 +65,9 @@ extension Settings {
         .flag(
             "media-url-ttl", \.mediaURLTTL, .duration(.seconds(1) ... .seconds(30 * 86_400)),
             help: "How long a signed media URL is kept"),
+        .flag(
+            "sweep-interval", \.sweepInterval, .durationOrNone(.seconds(60) ... .seconds(30 * 86_400)), sample: "6h",
+            help: "How often run looks through the API's list for what nobody inserted; without it never"),
     ]
 
     private static let webhooks: [Declaration] = [

@@ -100,3 +100,15 @@ extension SettingKind where Value == Int? {
         )
     }
 }
+
+extension SettingKind where Value == Duration? {
+    /// A duration, or none.
+    static func durationOrNone(_ range: ClosedRange<Duration>) -> Self {
+        let duration = SettingKind<Duration>.duration(range)
+        return Self(
+            form: duration.form,
+            parse: { text throws(BadValue) in try duration.parse(text) },
+            show: { $0.flatMap { duration.show($0) } }
+        )
+    }
+}

@@ -33,6 +33,8 @@ struct Settings: Equatable, Sendable {
     var backoffCap: Duration = .seconds(600)
     var mediaURLTTL: Duration = .seconds(3600)
 
+    var sweepInterval: Duration?
+
     // Webhooks.
     var receives = false
     var receiveAddress = ListenAddress(host: "127.0.0.1", port: 8321)

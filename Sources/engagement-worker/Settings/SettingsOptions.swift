@@ -19,6 +19,7 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: .setting("backoff-base")) var backoffBase: String?
     @Option(help: .setting("backoff-cap")) var backoffCap: String?
     @Option(name: .customLong("media-url-ttl"), help: .setting("media-url-ttl")) var mediaURLTTL: String?
+    @Option(help: .setting("sweep-interval")) var sweepInterval: String?
 
     @Flag(inversion: .prefixedNo, help: .setting("receive")) var receive: Bool?
     @Option(help: .setting("receive-address")) var receiveAddress: String?
@@ -47,7 +48,8 @@ struct SettingsOptions: ParsableArguments {
             "max-requests-per-second": maxRequestsPerSecond, "conditional": conditional?.description,
             "credential-name": credentialName, "on-scope-loss": onScopeLoss, "poll-interval": pollInterval,
             "lease": lease, "max-attempts": maxAttempts, "backoff-base": backoffBase, "backoff-cap": backoffCap,
-            "media-url-ttl": mediaURLTTL, "receive": receive?.description, "receive-address": receiveAddress,
+            "media-url-ttl": mediaURLTTL, "sweep-interval": sweepInterval,
+            "receive": receive?.description, "receive-address": receiveAddress,
             "webhook-secret-file": webhookSecretFile, "event-retention": eventRetention,
             "request-timeout": requestTimeout, "statement-timeout": statementTimeout,
             "start-timeout": startTimeout, "drain-timeout": drainTimeout, "max-document-bytes": maxDocumentBytes,
