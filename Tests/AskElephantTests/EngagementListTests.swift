@@ -25,13 +25,14 @@ import Testing
         #expect(page.hasMore && page.next == "c")
     }
 
-    @Test(arguments: [
-        (#"{"data": [], "has_more": false, "next_cursor": null}"#, false, nil),
-        (#"{"data": [], "has_more": true, "next_cursor": null}"#, true, nil),
-        (#"{"data": [], "has_more": true}"#, true, nil),
-        (#"{"data": [], "has_more": true, "next_cursor": ""}"#, true, nil),
-        (#"{"data": [], "has_more": true, "next_cursor": "c"}"#, true, "c"),
-    ] as [(String, Bool, String?)])
+    @Test(
+        arguments: [
+            (#"{"data": [], "has_more": false, "next_cursor": null}"#, false, nil),
+            (#"{"data": [], "has_more": true, "next_cursor": null}"#, true, nil),
+            (#"{"data": [], "has_more": true}"#, true, nil),
+            (#"{"data": [], "has_more": true, "next_cursor": ""}"#, true, nil),
+            (#"{"data": [], "has_more": true, "next_cursor": "c"}"#, true, "c"),
+        ] as [(String, Bool, String?)])
     func whetherThereIsMoreIsSaidApartFromWhere(text: String, hasMore: Bool, next: String?) {
         #expect(Self.page(text) == EngagementPage(entries: [], hasMore: hasMore, next: next))
     }

@@ -108,12 +108,12 @@ struct CommandTests {
             let table = try await stage.command(["status"])
             #expect(table.status == 0)
             #expect(table.errors == "")
-            for title in ["queue", "engagements", "workers", "gaps", "dead letters"] {
+            for title in ["queue", "engagements", "workers", "gaps", "dead letters", "completeness"] {
                 #expect(table.output.contains(title + "\n"))
             }
             let json = try await stage.command(["status", "--output", "json"])
             let overview = try #require(try Self.parse(json.output) as? [String: Any])
-            #expect(Set(overview.keys) == ["queue", "engagements", "workers", "gaps", "dead_letters"])
+            #expect(Set(overview.keys) == ["queue", "engagements", "workers", "gaps", "dead_letters", "completeness"])
             let queue = try #require((overview["queue"] as? [[String: Any]])?.first)
             #expect(queue["due"] as? Int == 1)
             #expect(queue["dead_letters"] as? Int == 1)
