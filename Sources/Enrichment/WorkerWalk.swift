@@ -47,17 +47,14 @@ extension Worker {
             let began = try await store.now()
             var progress = WalkProgress.none
             var listed: Set<String> = []
+            var doubtful: [EngagementPage.Entry] = []
             var listsPrivate = false
-            // From the time itself: a margin before it would be compared with nothing.
             try await walker.run(ListWalk(since: since, until: nil)) { entries, checkpoint, _ in
                 let drift = try await patiently(waits: { report(progress, .database) }) { () throws(PostgresError) in
-                    try await store.drift(entries)
+                    try await store.drift(entries, began: began)
                 }
-                // What moved while the list was read is there twice.
-                found.drift += drift.filter { !listed.contains($0.id) }
                 let ids = Set(drift.map(\.id))
-                let times = entries.filter { ids.contains($0.id.rawValue) }.compactMap(\.updatedAt)
-                found.earliest = ([found.earliest].compactMap(\.self) + times).min()
+                doubtful += entries.filter { ids.contains($0.id.rawValue) }
                 listed.formUnion(entries.map(\.id.rawValue))
                 listsPrivate = listsPrivate || entries.contains(where: \.isPrivate)
                 progress.add(entries, queued: 0, checkpoint: checkpoint)
@@ -66,11 +63,24 @@ extension Worker {
                 report(progress, .api)
             }
             (found.pages, found.listed) = (progress.pages, listed.count)
-            var last = ""
+            // What workers have fetched meanwhile does not differ any more. What moved while the list was read is there twice: the last counts.
+            let last = Dictionary(doubtful.map { ($0.id, $0) }) { $1 }.values.sorted { $0.id.rawValue < $1.id.rawValue }
+            for slice in last.slices(of: 1_000) {
+                let drift = try await patiently(waits: { report(progress, .database) }) { () throws(PostgresError) in
+                    try await store.drift(slice, began: began)
+                }
+                found.drift += drift
+                let ids = Set(drift.filter { $0.state == nil }.map(\.id))
+                let times = slice.filter { ids.contains($0.id.rawValue) }.compactMap(\.updatedAt)
+                found.earliest = ([found.earliest].compactMap(\.self) + times).min()
+            }
+            var end = ""
             while true {
-                let slice = try await store.stored(after: last, since: since, observedBefore: began)
-                guard let end = slice.last else { break }
-                last = end.id
+                let slice = try await patiently(waits: { report(progress, .database) }) { () throws(PostgresError) in
+                    try await store.stored(after: end, since: since, observedBefore: began)
+                }
+                guard let next = slice.last?.id else { break }
+                end = next
                 for one in slice where !listed.contains(one.id) {
                     if one.isPrivate, !listsPrivate {
                         found.unknown.append(one.id)
@@ -80,8 +90,15 @@ extension Worker {
                 }
             }
             let toQueue = repairs ? found.drift.filter { $0.state != "queued" } : []
-            if !toQueue.isEmpty { try await store.queue(toQueue) }
-            try await store.note(found, since: since, began: began, queued: toQueue.count)
+            for slice in toQueue.slices(of: 1_000) {
+                try await patiently(waits: { report(progress, .database) }) { () throws(PostgresError) in
+                    try await store.queue(slice)
+                }
+            }
+            let result = found
+            try await patiently(waits: { report(progress, .database) }) { () throws(PostgresError) in
+                try await store.note(result, since: since, began: began, queued: toQueue.count)
+            }
         }
         return found
     }
@@ -121,5 +138,11 @@ extension Worker {
             waits()
             try await Task.sleep(for: .seconds(1))
         }
+    }
+}
+
+extension Array {
+    fileprivate func slices(of count: Int) -> [[Element]] {
+        stride(from: 0, to: self.count, by: count).map { Array(self[$0..<Swift.min($0 + count, self.count)]) }
     }
 }

@@ -75,13 +75,25 @@ package final class Receiver: Sendable {
 
     /// Returns once connections are accepted; the port.
     package func start() async throws -> Int {
-        let port = try await serve(port: configuration.port)
-        log(.notice, .receiverReady, "webhooks are taken", [.address: .string("\(configuration.host):\(port)")])
+        let (port, serving) = try await serve(port: configuration.port)
+        Task { await keepServing(serving, port: port) }
         return port
     }
 
-    /// Listens until that fails, and then anew: accepting may, for want of descriptors for example. The port that it got.
-    private func serve(port: Int) async throws -> Int {
+    /// Accepting may come to an end, by an error of the system's: then the port is opened anew.
+    private func keepServing(_ first: Task<Void, Never>, port: Int) async {
+        var serving: Task<Void, Never>? = first
+        while true {
+            await serving?.value
+            if state.withLock(\.isStopping) { return }
+            if serving != nil { log(.error, .receiverLost, "nothing is taken until the port is open again") }
+            try? await Task.sleep(for: .seconds(1))
+            serving = try? await serve(port: port).serving
+        }
+    }
+
+    /// Returns once connections are accepted: the port, and what ends when they are not any more.
+    private func serve(port: Int) async throws -> (port: Int, serving: Task<Void, Never>) {
         let (listeners, announce) = AsyncThrowingStream<any Channel, any Error>.makeStream()
         let (limit, tally) = (TimeAmount(configuration.requestTimeout), tally)
         let http = HTTP1Channel(
@@ -100,35 +112,21 @@ package final class Receiver: Sendable {
             onServerRunning: { announce.yield($0) },
             eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
             logger: Self.silence)
-        Task {
+        let serving = Task {
             do {
                 try await server.run()
                 announce.finish()
             } catch {
                 announce.finish(throwing: error)
             }
-            await comeBack()
         }
         for try await listener in listeners {
-            return state.withLock { state in
-                state.listener = listener
-                return listener.localAddress?.port ?? port
-            }
+            state.withLock { $0.listener = listener }
+            let port = listener.localAddress?.port ?? port
+            log(.notice, .receiverReady, "webhooks are taken", [.address: .string("\(configuration.host):\(port)")])
+            return (port, serving)
         }
         throw CancellationError()
-    }
-
-    private func comeBack() async {
-        guard let listener = state.withLock({ $0.isStopping ? nil : $0.listener }) else { return }
-        let port = listener.localAddress?.port ?? configuration.port
-        log(.error, .receiverLost, "nothing is taken at the moment: the port is opened again", [.n: .integer(port)])
-        while !state.withLock(\.isStopping) {
-            try? await Task.sleep(for: .seconds(1))
-            if (try? await serve(port: port)) != nil {
-                return log(
-                    .notice, .receiverReady, "webhooks are taken", [.address: .string("\(configuration.host):\(port)")])
-            }
-        }
     }
 
     private static let silence = Logger(label: "receiver", factory: { _ in SwiftLogNoOpLogHandler() })

@@ -9,17 +9,17 @@ enum OpenFiles {
     /// Log, clocks, event loops, and what closes while its successor opens already.
     private static let reserve = 64
 
-    static func needed(_ settings: Settings) -> UInt {
+    private static func needed(_ settings: Settings, receives: Bool) -> UInt {
         // A connection to the database takes two: its socket, and what wakes whoever waits for it.
-        let received = settings.receives ? Receiver.maxConnections + 2 : 0
+        let received = receives ? Receiver.maxConnections + 2 : 0
         return UInt(settings.concurrency + 2 * (settings.writers + 5) + received + reserve)
     }
 
     /// Raises the limit to what these settings need, or fails if the hard limit is lower.
-    static func makeRoom(for settings: Settings) throws(Failure) {
+    static func makeRoom(for settings: Settings, receives: Bool) throws(Failure) {
         var limit = rlimit()
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        let needed = needed(settings)
+        let needed = needed(settings, receives: receives)
         guard getrlimit(resource, &limit) == 0, limit.rlim_cur < needed else { return }
         guard limit.rlim_max >= needed else {
             throw Failure(

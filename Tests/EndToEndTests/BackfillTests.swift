@@ -30,8 +30,8 @@ import Testing
     @Test func aSecondRunCostsItsPagesAndNothingElse() async throws {
         try await Stage.run { stage in
             stage.world.register(stage.ids(0..<Self.count))
-            // Each page begins with the last one of the page before.
-            let pages = 1 + (Self.count - 2) / 99
+            // Each page begins with the last two of the page before.
+            let pages = 1 + (Self.count - 3) / 98
             #expect(try await Self.backfill(stage) == Result(pages: pages, listed: Self.count, queued: Self.count))
             #expect(try await stage.database.count(Self.queued + " AND priority < 0") == Self.count)
             // Nor does one that comes before they are done.

@@ -71,11 +71,18 @@ import Testing
             let answer = try await remote.list("limit=500")
             return "\(answer.status) \(answer.json?["data"]?.items?.count ?? 0)"
         },
-        "cursors": Probe(expected: ["lasting": "200", "expired": "422"]) { remote in
-            remote.world.register((0..<3).map(remote.world.id))
-            let cursor = try await remote.list("limit=1").json?["next_cursor"]?.text
-            let escaped = try #require(cursor).replacing("+", with: "%2B").replacing("=", with: "%3D")
-            return String(try await remote.list("limit=1&cursor=\(escaped)").status)
+        "cursors": Probe(expected: ["lasting": "200 1", "expired": "422 0", "by_id": "200 0"]) { remote in
+            let ids = (0..<3).map(remote.world.id)
+            remote.world.register(ids)
+            let first = try await remote.list("limit=1&order_by=updated_at:asc").json
+            let escaped = try #require(first?["next_cursor"]?.text)
+                .replacing("+", with: "%2B").replacing("=", with: "%3D")
+            // The one that the page ended with moves to the end.
+            for id in ids {
+                if id == first?["data"]?.items?.first?["id"]?.text { remote.world.setVersion(id, 500_000) }
+            }
+            let next = try await remote.list("limit=1&order_by=updated_at:asc&cursor=\(escaped)")
+            return "\(next.status) \(next.json?["data"]?.items?.count ?? 0)"
         },
         "list_action_items": Probe(expected: ["delivered": "200", "refused": "422"]) { remote in
             #expect(try await remote.get(remote.world.id(1), "action_items").status == 200)

@@ -29,7 +29,7 @@ COMMENT ON COLUMN list_walks._held_until IS 'One process at a time: another may 
 -- Queues what the table does not hold as the list shows it, and what lacks a part that may be had. What waits already, or has just
 -- been a dead letter, is not queued again.
 CREATE FUNCTION queue_listed(listed_ids text[], listed_times text[], why text) RETURNS bigint
-    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     n bigint;
 BEGIN
@@ -43,7 +43,7 @@ BEGIN
                SELECT FROM engagement_gaps AS g
                WHERE g.engagement_id = l.id AND g.cause <> 'scope_denied' AND g.next_look_at IS NULL AND g._queued_at IS NULL))
       AND NOT EXISTS (SELECT FROM enrichment_queue AS q WHERE left(q.engagement_id, 70) = l.id AND q.leased_by IS NULL AND q.available_at <= now())
-      AND NOT EXISTS (SELECT FROM dead_letters AS d WHERE d.key = l.id AND d.last_at > now() - interval '1 day')
+      AND NOT EXISTS (SELECT FROM dead_letters AS d WHERE d.key = l.id AND d.last_at > now() - interval '1 day' AND (l.updated_at IS NULL OR d.last_at > l.updated_at))
     ORDER BY l.n;
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
@@ -92,7 +92,10 @@ BEGIN
     END IF;
     n := queue_listed(ids, times, walk);
     UPDATE list_walks AS l SET
-        checkpoint = reached, finished_at = CASE WHEN is_last THEN now() END, pages = l.pages + 1,
+        -- A time of the future would hide what comes before it from every walk that goes on from here.
+        checkpoint = CASE WHEN reached::timestamptz > l.started_at
+            THEN to_char(l.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') ELSE reached END,
+        finished_at = CASE WHEN is_last THEN now() END, pages = l.pages + 1,
         listed = l.listed + cardinality(ids), queued = l.queued + n,
         _held_until = clock_timestamp() + make_interval(secs => hold_s)
     WHERE l.name = walk;
@@ -102,7 +105,7 @@ COMMENT ON FUNCTION note_page IS 'Internal: takes a page of the list.';
 
 -- Nobody has shown that updated_at moves when links or tags do (U-21): what changed lately is looked at once more, about once a day.
 CREATE FUNCTION queue_recent(days double precision, most bigint) RETURNS bigint
-    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     n bigint;
 BEGIN
@@ -118,22 +121,22 @@ END $$;
 COMMENT ON FUNCTION queue_recent IS 'Internal: queues recent engagements for a second look.';
 
 -- In what the tables differ from a page of the list.
-CREATE FUNCTION compare_listed(listed_ids text[], listed_times text[])
+CREATE FUNCTION compare_listed(listed_ids text[], listed_times text[], began timestamptz)
     RETURNS TABLE (id text, cause text, listed_at timestamptz, stored_at timestamptz, state text)
-    LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+    LANGUAGE plpgsql STABLE SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
     SELECT l.id,
            CASE WHEN e.id IS NULL THEN 'missing' WHEN e._deleted_at IS NOT NULL THEN 'deleted'
-                WHEN e._unreadable_since IS NOT NULL THEN 'hidden' ELSE 'older' END,
+                WHEN e._unreadable_since IS NOT NULL THEN 'hidden' WHEN e.updated_at > l.at THEN 'newer' ELSE 'older' END,
            l.at, e.updated_at,
            CASE WHEN EXISTS (SELECT FROM enrichment_queue AS q WHERE left(q.engagement_id, 70) = l.id AND q.reason IS DISTINCT FROM 'not_ready')
                 THEN 'queued' ELSE (SELECT 'dead: ' || d.cause FROM dead_letters AS d WHERE d.key = l.id) END
     FROM (SELECT t.id, json_timestamp(to_jsonb(t.at)) AS at, t.n FROM unnest(listed_ids, listed_times) WITH ORDINALITY AS t(id, at, n)) AS l
     LEFT JOIN engagements AS e ON e.id = l.id
     WHERE e.id IS NULL OR e._deleted_at IS NOT NULL OR e._unreadable_since IS NOT NULL
-       OR l.at IS NOT NULL AND (e.updated_at IS NULL OR e.updated_at < l.at)
+       OR l.at IS NOT NULL AND (e.updated_at IS NULL OR e.updated_at < l.at OR e.updated_at > l.at AND e._observed_at < began)
     ORDER BY l.n;
 END $$;
 COMMENT ON FUNCTION compare_listed IS 'Internal: in what the tables differ from a page of the list.';

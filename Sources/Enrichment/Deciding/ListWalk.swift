@@ -48,16 +48,23 @@ package struct ListWalk: Sendable, Equatable {
             checkpoint = [checkpoint, latest].compactMap(\.self).max()
             return (new, .finished)
         }
-        if !isDisordered, let latest, from.map({ $0 < latest }) ?? true {
-            checkpoint = [checkpoint, latest].compactMap(\.self).max()
-            from = latest
+        if !isDisordered, let step = step(page) {
+            checkpoint = [checkpoint, step].compactMap(\.self).max()
+            (from, latest) = (step, step)
             cursor = nil
-            seen = Set(page.entries.filter { $0.updatedAt == latest }.map(\.id))
+            seen = Set(page.entries.filter { ($0.updatedAt ?? step) >= step }.map(\.id))
             return (new, next)
         }
         guard let cursor = page.next, !new.isEmpty else { return (new, .stuck(at: from)) }
         self.cursor = cursor
         return (new, next)
+    }
+
+    /// Whence to go on by time: from the last time but one, where there is such. The last one may be of an engagement that changed after it was
+    /// put into its place.
+    private func step(_ page: EngagementPage) -> UpdateTime? {
+        let times = Set(page.entries.compactMap(\.updatedAt)).filter { time in from.map { $0 < time } ?? true }.sorted()
+        return times.dropLast().last ?? times.last
     }
 
     /// The API did not take the cursor. Nil if there was none: then it is something else that it does not take.

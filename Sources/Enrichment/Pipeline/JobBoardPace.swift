@@ -17,6 +17,17 @@ extension JobBoard {
         }
     }
 
+    /// The same for what is no job: while there is a limit, jobs that wait go first, for so long at most.
+    func takeTurnBehindJobs() async -> Bool {
+        let end = ContinuousClock.now + .seconds(10)
+        while !isStopping, pace.isLimited || pace.isCapped, window.unsentCount(.live) + window.unsentCount(.normal) > 0,
+            .now < end
+        {
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+        return await takeTurn() && !isStopping
+    }
+
     /// What the next request waits for, once one does. Nil once the worker stops.
     func turnsNeeded() async -> Pace.Need? {
         while !isStopping {

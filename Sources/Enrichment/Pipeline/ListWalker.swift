@@ -70,7 +70,7 @@ package struct ListWalker: Sendable {
     }
 
     private func ask(_ list: EngagementList) async throws -> Answer {
-        guard await board.takeTurn() else {
+        guard await board.takeTurnBehindJobs() else {
             throw await credentials.trouble == nil ? Obstacle.stopped : Obstacle.credential
         }
         guard let credential = await credentials.usable else { throw Obstacle.credential }

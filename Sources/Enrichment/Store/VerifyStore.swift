@@ -23,10 +23,10 @@ struct VerifyStore: Sendable {
     }
 
     /// In what the tables differ from a page.
-    func drift(_ entries: [EngagementPage.Entry]) async throws(PostgresError) -> [Drift] {
+    func drift(_ entries: [EngagementPage.Entry], began: String) async throws(PostgresError) -> [Drift] {
         let rows = try await session.query(
             Statements.verifyPage,
-            [.texts(entries.map(\.id.rawValue)), .texts(entries.map { $0.updatedAt?.text })])
+            [.texts(entries.map(\.id.rawValue)), .texts(entries.map { $0.updatedAt?.text }), .text(began)])
         return try rows.map { row throws(PostgresError) in
             guard let cause = Drift.Cause(rawValue: try row.text("cause")) else {
                 throw .unexpectedResult(column: "cause")
@@ -72,6 +72,8 @@ package struct Drift: Sendable, Equatable {
         case missing
         /// It is listed with a later `updated_at`.
         case older
+        /// It is listed with an earlier `updated_at`, though it was not fetched since: the source was restored, perhaps.
+        case newer
         /// It is listed, and hidden here (`_unreadable_since`).
         case hidden
         /// It is listed, and deleted here (`_deleted_at`).

@@ -21,6 +21,7 @@ struct Receive: AsyncParsableCommand {
     func run() async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let settings = try Setup.settings(options)
+        try OpenFiles.makeRoom(for: settings, receives: true)
         let output = Setup.log(settings, descriptor: 1)
         let receiver = try Setup.receiver(settings, log: output.log)
         let drainTimeout = settings.drainTimeout

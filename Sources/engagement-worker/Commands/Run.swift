@@ -22,7 +22,7 @@ struct Run: AsyncParsableCommand {
         // Before the first line of the log: whoever has read that may send one.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let settings = try Setup.settings(options)
-        try OpenFiles.makeRoom(for: settings)
+        try OpenFiles.makeRoom(for: settings, receives: settings.receives)
         let output = Setup.log(settings, descriptor: 1)
         let configuration = try Setup.worker(settings)
         let worker = Worker(configuration, credentials: try Setup.credentials(settings), log: output.log)
