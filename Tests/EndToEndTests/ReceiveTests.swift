@@ -28,7 +28,7 @@ import Testing
         let message = sender.message(
             number, event: number, type: type, object: #""id":"\#(id)""#, time: ReceiverLab.now)
         guard let connection = try? RawConnection(port) else { return nil }
-        connection.write(ReceiverLab.request(message))
+        await connection.write(ReceiverLab.request(message))
         return await connection.answer()?.status
     }
 

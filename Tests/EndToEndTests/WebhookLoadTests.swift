@@ -87,7 +87,7 @@ import Testing
             var statuses: [Int] = []
             let connection = try? RawConnection(port)
             while case let number = numbers.next(), number <= requests.count {
-                connection?.write(requests[number - 1])
+                connection?.send(requests[number - 1])
                 statuses.append(connection?.read()?.status ?? 0)
             }
             return statuses

@@ -153,7 +153,7 @@ import Testing
         try await run { database, lab in
             let connection = try RawConnection(lab.port)
             let message = lab.event("v1.engagement.updated", Self.engagement)
-            connection.write(ReceiverLab.request(message, target: target, method: method))
+            await connection.write(ReceiverLab.request(message, target: target, method: method))
             #expect(await connection.answer()?.status == status)
             #expect(await connection.isClosed())
             #expect(lab.log.records(of: .webhookRefused).map { $0.fields[.cause] } == [.string(cause)])
@@ -171,15 +171,15 @@ import Testing
             #expect(large.body.count > 1_000_000)
             #expect(try await lab.send(large) == 204)
             let declared = try RawConnection(lab.port)
-            declared.write("POST /webhooks HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n")
+            await declared.write("POST /webhooks HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n")
             #expect(await declared.answer()?.status == 413)
             #expect(await declared.isClosed())
             // One that does not say how much there will be.
             let endless = try RawConnection(lab.port)
-            endless.write("POST /webhooks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            await endless.write("POST /webhooks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
             let chunk = "10000\r\n" + String(repeating: "x", count: 1 << 16) + "\r\n"
             var chunks = 0
-            while chunks < 1_000, endless.write(chunk) { chunks += 1 }
+            while chunks < 1_000, await endless.write(chunk) { chunks += 1 }
             #expect(chunks < 1_000, "it is read without end")
             #expect(lab.log.records(of: .webhookRefused).map { $0.fields[.cause] } == ["too_large"])
             #expect(try await database.count(Self.events) == 1)
@@ -198,7 +198,7 @@ import Testing
         try await run(timeout: .seconds(2)) { database, lab in
             for _ in 0..<3 {
                 let connection = try RawConnection(lab.port)
-                connection.write(garbage)
+                await connection.write(garbage)
                 if let answer = await connection.answer() { #expect((400..<500).contains(answer.status)) }
                 #expect(await connection.isClosed())
             }
@@ -216,12 +216,12 @@ import Testing
     func aRequestThatTakesTooLongIsCutOff(begin: String, drop: String) async throws {
         try await run(timeout: .seconds(1)) { database, lab in
             let connection = try RawConnection(lab.port)
-            connection.write(begin)
+            await connection.write(begin)
             let start = ContinuousClock.now
             if drop.isEmpty {
                 #expect(await connection.isClosed())
             } else {
-                try await eventually(within: .seconds(20), "it is closed") { !connection.write(drop) }
+                try await eventually(within: .seconds(20), "it is closed") { await !connection.write(drop) }
             }
             #expect(ContinuousClock.now - start > .milliseconds(500))
             #expect(try await lab.send(lab.event("v1.engagement.updated", Self.engagement)) == 204)
@@ -240,7 +240,7 @@ import Testing
                 if number % 2 == 1 { message.headers[2].value = "v1,wrong" }
                 bytes += ReceiverLab.request(message)
             }
-            connection.write(bytes)
+            await connection.write(bytes)
             for number in 0..<50 { #expect(await connection.answer()?.status == (number % 2 == 1 ? 401 : 204)) }
             #expect(try await database.count(Self.events) == 25)
         }
@@ -252,12 +252,12 @@ import Testing
             var open: [RawConnection] = []
             for _ in 0..<4 {
                 let connection = try RawConnection(lab.port)
-                connection.write(ReceiverLab.request(lab.event("v1.engagement.updated", Self.engagement)))
+                await connection.write(ReceiverLab.request(lab.event("v1.engagement.updated", Self.engagement)))
                 #expect(await connection.answer()?.status == 204)
                 open.append(connection)
             }
             let fifth = try RawConnection(lab.port)
-            fifth.write(ReceiverLab.request(lab.event("v1.engagement.updated", Self.engagement)))
+            await fifth.write(ReceiverLab.request(lab.event("v1.engagement.updated", Self.engagement)))
             async let answer = fifth.answer()
             #expect(try await database.count(Self.events) == 4)
             open.removeLast()

@@ -22,16 +22,24 @@ package final class RawConnection: Sendable {
 
     deinit { close(descriptor) }
 
-    /// False once the other side has closed.
     @discardableResult
-    package func write(_ text: String) -> Bool { write(Array(text.utf8)) }
+    package func write(_ text: String) async -> Bool { await write(Array(text.utf8)) }
 
+    /// False once the other side has closed. On a thread of its own: it may have to wait until the other side reads.
     @discardableResult
-    package func write(_ bytes: [UInt8]) -> Bool {
+    package func write(_ bytes: [UInt8]) async -> Bool {
+        await withCheckedContinuation { continuation in
+            startThread { continuation.resume(returning: self.send(bytes)) }
+        }
+    }
+
+    /// As ``write(_:)``, on the calling thread.
+    @discardableResult
+    package func send(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
-                send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { return false }
             rest = rest.dropFirst(count)

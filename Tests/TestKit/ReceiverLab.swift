@@ -50,7 +50,7 @@ package final class ReceiverLab: Sendable {
     /// Sends it on a connection of its own; the answer's status, nil if there was none.
     package func send(_ message: WebhookSender.Message) async throws -> Int? {
         let connection = try RawConnection(port)
-        connection.write(Self.request(message))
+        await connection.write(Self.request(message))
         return await connection.answer()?.status
     }
 
