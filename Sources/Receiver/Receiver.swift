@@ -86,10 +86,19 @@ package final class Receiver: Sendable {
         while true {
             await serving?.value
             if state.withLock(\.isStopping) { return }
-            if serving != nil { log(.error, .receiverLost, "nothing is taken until the port is open again") }
+            if serving != nil { tellLoss() }
             try? await Task.sleep(for: .seconds(1))
             serving = try? await serve(port: port).serving
         }
+    }
+
+    private func tellLoss() {
+        log(
+            .error, .receiverLost, "no webhook is taken until the port is open again: it is tried each second",
+            [
+                .hint:
+                    "nothing if receiver.ready follows; else see this process's open files, and who has its port (ss -ltnp)"
+            ])
     }
 
     /// Returns once connections are accepted: the port, and what ends when they are not any more.

@@ -101,7 +101,7 @@ package enum Statements {
         jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, queueBloat,
         queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe,
         scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps,
-        statusQueue, statusSuccess, statusWorkers, statusWalks, tablesLocked, verifyNote, verifyPage, verifyStored,
+        statusQueue, statusSuccess, statusWalks, statusWorkers, tablesLocked, verifyNote, verifyPage, verifyStored,
         walkDue, walkHold, walkPage, walkRecent, walkTake, workerIdle, workerLeave, workerOthers, workerRegister,
         writeDocuments, writeFind, writeSettled,
     ]

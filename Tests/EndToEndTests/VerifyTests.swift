@@ -155,4 +155,22 @@ import Testing
             #expect(stage.world.requests.count { !$0.isList } == 1)
         }
     }
+
+    /// What keeps the sweep from its end is said once, with the reason; the jobs go on.
+    @Test func aSweepThatCannotGoOnSaysSo() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run(
+                """
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+                CREATE TRIGGER refuse BEFORE INSERT ON list_walks FOR EACH ROW EXECUTE FUNCTION refuse()
+                """)
+            let worker = try await stage.worker(["--sweep-interval", "1h"])
+            try await worker.waitFor("sweep.failed")
+            let error = worker.records(of: "sweep.failed").first?["error"] as? String
+            #expect(error?.contains("P0001") == true, "\(error ?? "")")
+            try await stage.insert([stage.world.id(1)])
+            try await stage.drained()
+            #expect(try await stage.database.count("SELECT count(*) FROM engagements") == 1)
+        }
+    }
 }

@@ -15,6 +15,29 @@ package struct ListWalker: Sendable {
         /// The list does not go on.
         case stuck(at: String?)
         case stopped
+
+        package var text: String {
+            switch self {
+            case .taken: "another process is on this walk"
+            case .credential: "the API refuses the credential, or it lacks engagements:read"
+            case .rejected(let status): "the API does not take what it is asked for: HTTP \(status)"
+            case .contract: "the API answers with something that is no page of engagements"
+            case .stuck(let time): "the list does not go on\(time.map { " at \($0)" } ?? ""): its cursors lead nowhere"
+            case .stopped: "stopped"
+            }
+        }
+
+        /// What to do next; nil where there is nothing to be done.
+        package var hint: String? {
+            switch self {
+            case .taken: "wait for it; it is over at most 2 minutes after it dies"
+            case .credential: "check ASKELEPHANT_TOKEN_FILE"
+            case .rejected, .contract:
+                "check ASKELEPHANT_BASE_URL; if it is AskElephant's, the API has changed: report it"
+            case .stuck: "begin behind it: engagement-worker backfill --since TIME"
+            case .stopped: nil
+            }
+        }
     }
 
     private static let longestPause: Duration = .seconds(60)

@@ -18,61 +18,67 @@ struct Sweeper: Sendable {
 
     /// Runs until the task is cancelled.
     func run() async {
-        var failure: String?
+        var told: String?
         while !Task.isCancelled {
-            // While the database is away there is nothing to be done.
-            let wait = (try? await store.dueIn(interval)) ?? Self.lookInterval
-            var pause = max(Self.lookInterval, min(wait, .seconds(60)))
-            if wait <= .zero {
-                let before = failure
-                failure = await sweep()
-                if let failure {
+            var pause = Self.lookInterval
+            do {
+                let wait = try await store.dueIn(interval)
+                if wait <= .zero { try await sweep() } else { pause = max(pause, min(wait, .seconds(60))) }
+                told = nil
+            } catch {
+                if let failure = Failure(error), !Task.isCancelled {
                     pause = Self.patience
-                    if failure != before { tell(failure) }
+                    if failure.text != told { tell(failure) }
+                    told = failure.text
                 }
             }
             try? await Task.sleep(for: pause)
         }
     }
 
-    private func tell(_ failure: String) {
-        log(
-            .warning, .sweepFailed, "the list was not walked through to its end: it is tried again",
-            [.error: .string(failure)])
-    }
+    /// What is not told elsewhere, in words.
+    private struct Failure {
+        var text: String
+        var hint: String?
 
-    /// Why it did not come to its end; nil if it did, or if that is nothing to tell.
-    private func sweep() async -> String? {
-        let start = ContinuousClock.now
-        do {
-            guard var progress = try await store.take(since: nil, until: nil) else { return nil }
-            let recent = try await store.queueRecent(days: Self.recentDays, most: Self.mostRecent)
-            try await store.holding {
-                try await walker.run(ListWalk(since: nil, until: nil, checkpoint: progress.checkpoint)) {
-                    entries, checkpoint, isLast in
-                    guard let queued = try await store.note(entries, checkpoint: checkpoint, isLast: isLast) else {
-                        throw ListWalker.Obstacle.taken
-                    }
-                    progress.add(entries, queued: queued, checkpoint: checkpoint)
-                } waits: {
-                }
-            }
-            log(
-                .notice, .sweepDone, "the list was walked through",
-                [
-                    .pages: .integer(progress.pages), .listed: .integer(progress.listed),
-                    .queued: .integer(progress.queued + recent),
-                    .durationMilliseconds: .integer(Int((ContinuousClock.now - start) / .milliseconds(1))),
-                ])
-            return nil
-        } catch {
+        init?(_ error: any Error) {
             switch error {
-            case _ where Task.isCancelled: return nil
-            // The credential's own matter, and told there; so is the database.
+            // The credential's and the connection's own matters, told there.
             case ListWalker.Obstacle.stopped, ListWalker.Obstacle.taken, ListWalker.Obstacle.credential: return nil
-            case let error as PostgresError where error.isOutage: return nil
-            default: return "\(error)"
+            case let error as PostgresError where error.isConnectionLoss: return nil
+            case let obstacle as ListWalker.Obstacle: (text, hint) = (obstacle.text, obstacle.hint)
+            case let error as PostgresError: (text, hint) = (error.description, error.outageHint)
+            default: text = "\(error)"
             }
         }
+    }
+
+    private func tell(_ failure: Failure) {
+        log(
+            .warning, .sweepFailed, "the list was not walked through to its end: it is tried again in ten minutes",
+            [.error: .string(failure.text), .hint: LogValue(failure.hint)])
+    }
+
+    private func sweep() async throws {
+        let start = ContinuousClock.now
+        guard var progress = try await store.take(since: nil, until: nil) else { return }
+        let recent = try await store.queueRecent(days: Self.recentDays, most: Self.mostRecent)
+        try await store.holding {
+            try await walker.run(ListWalk(since: nil, until: nil, checkpoint: progress.checkpoint)) {
+                entries, checkpoint, isLast in
+                guard let queued = try await store.note(entries, checkpoint: checkpoint, isLast: isLast) else {
+                    throw ListWalker.Obstacle.taken
+                }
+                progress.add(entries, queued: queued, checkpoint: checkpoint)
+            } waits: {
+            }
+        }
+        log(
+            .notice, .sweepDone, "the list was walked through",
+            [
+                .pages: .integer(progress.pages), .listed: .integer(progress.listed),
+                .queued: .integer(progress.queued + recent),
+                .durationMilliseconds: .integer(Int((ContinuousClock.now - start) / .milliseconds(1))),
+            ])
     }
 }

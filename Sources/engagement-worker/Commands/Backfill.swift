@@ -22,21 +22,10 @@ struct Backfill: AsyncParsableCommand {
         let (since, until) = (try Self.time(since, "--since"), try Self.time(until, "--until"))
         if let since, let until, until <= since { throw Failure(.usage, "--until is not after --since") }
         let settings = try Setup.settings(options)
-        let log = Setup.log(settings, descriptor: 2)
-        let worker = Worker(try Setup.worker(settings), credentials: try Setup.credentials(settings), log: log.log)
-        try await Setup.within(settings.startTimeout) { try await worker.connect() }
-        try await worker.prepare()
-        let progress = ProgressLine(isTerminal: isatty(2) == 1, until: until)
-        do {
+        let last = try await Setup.walk(settings, until: until) { worker, progress in
             try await worker.backfill(since: since, until: until) { progress.show($0, limitedBy: $1) }
-        } catch let obstacle as ListWalker.Obstacle {
-            progress.end()
-            _ = log.writer.flush(within: .seconds(1))
-            throw Failure(obstacle)
+            return progress.last
         }
-        progress.end()
-        _ = log.writer.flush(within: .seconds(1))
-        let last = progress.last
         switch output {
         case .table: print("\(last.listed) engagements listed on \(last.pages) pages, \(last.queued) queued")
         case .json:
@@ -60,22 +49,33 @@ struct Backfill: AsyncParsableCommand {
 
 extension Failure {
     init(_ obstacle: ListWalker.Obstacle) {
-        switch obstacle {
-        case .taken:
-            self.init(
-                .found, "another process is on this walk",
-                hint: "wait for it; it is over at most 2 minutes after it dies")
-        case .credential:
-            self.init(
-                .credentialRefused, "the API refuses the credential, or it lacks engagements:read",
-                hint: "check ASKELEPHANT_TOKEN_FILE")
-        case .rejected(let status): self.init(.defect, "the API does not take what it is asked for: HTTP \(status)")
-        case .contract: self.init(.defect, "the API answers with something that is no page of engagements")
-        case .stuck(let time):
-            self.init(
-                .found, "the list does not go on\(time.map { " at \($0)" } ?? ""): its cursors lead nowhere",
-                hint: "begin behind it with --since")
-        case .stopped: self.init(.stoppedEarly, "stopped")
+        let code: ExitCode =
+            switch obstacle {
+            case .taken, .stuck: .found
+            case .credential: .credentialRefused
+            case .rejected, .contract: .defect
+            case .stopped: .stoppedEarly
+            }
+        self.init(code, obstacle.text, hint: obstacle.hint)
+    }
+}
+
+extension Setup {
+    /// Gives a worker to what walks through the list, and shows how far that is.
+    static func walk<Result>(
+        _ settings: Settings, until: UpdateTime?, _ work: (Worker, ProgressLine) async throws -> Result
+    ) async throws -> Result {
+        let log = Setup.log(settings, descriptor: 2)
+        let worker = Worker(try Setup.worker(settings), credentials: try Setup.credentials(settings), log: log.log)
+        try await Setup.within(settings.startTimeout) { try await worker.connect() }
+        try await worker.prepare()
+        let progress = ProgressLine(isTerminal: isatty(2) == 1, until: until)
+        defer {
+            progress.end()
+            _ = log.writer.flush(within: .seconds(1))
+        }
+        do { return try await work(worker, progress) } catch let obstacle as ListWalker.Obstacle {
+            throw Failure(obstacle)
         }
     }
 }

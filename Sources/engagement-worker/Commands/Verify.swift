@@ -20,26 +20,14 @@ struct Verify: AsyncParsableCommand {
     func run() async throws {
         let since = try Backfill.time(since, "--since")
         let settings = try Setup.settings(options)
-        let log = Setup.log(settings, descriptor: 2)
-        let worker = Worker(try Setup.worker(settings), credentials: try Setup.credentials(settings), log: log.log)
-        try await Setup.within(settings.startTimeout) { try await worker.connect() }
-        try await worker.prepare()
-        let progress = ProgressLine(isTerminal: isatty(2) == 1, until: nil)
-        let found: Verification
-        do {
-            found = try await worker.verify(since: since, repairs: repair) { progress.show($0, limitedBy: $1) }
-        } catch let obstacle as ListWalker.Obstacle {
-            progress.end()
-            _ = log.writer.flush(within: .seconds(1))
-            throw Failure(obstacle)
+        let found = try await Setup.walk(settings, until: nil) { worker, progress in
+            try await worker.verify(since: since, repairs: repair) { progress.show($0, limitedBy: $1) }
         }
-        progress.end()
-        _ = log.writer.flush(within: .seconds(1))
-        show(found, settings)
+        show(found)
         if !found.drift.isEmpty { throw ArgumentParser.ExitCode(1) }
     }
 
-    private func show(_ found: Verification, _ settings: Settings) {
+    private func show(_ found: Verification) {
         let counts = Drift.Cause.allCases.map { cause in (cause, found.drift.count { $0.cause == cause }) }
         switch output {
         case .json:
