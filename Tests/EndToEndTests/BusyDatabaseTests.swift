@@ -223,7 +223,7 @@ import Testing
             let worker = try await stage.worker()
             let idle = "SELECT count(*) FROM workers WHERE idle_until > now()"
             try await stage.database.wait(for: idle, toBe: "1")
-            worker.signal(SIGSTOP)
+            try await worker.freeze()
             let inserts = size("TEST_JOBS", or: 3_000)
             try await stage.database.run(
                 """
@@ -237,7 +237,7 @@ import Testing
             #expect(try await stage.database.count(Stage.jobs) == inserts)
             let usage = try await stage.database.value("SELECT pg_notification_queue_usage() < 0.01")
             #expect(usage == "t")
-            worker.signal(SIGCONT)
+            worker.thaw()
             try await stage.drained(within: .seconds(60 + inserts / 500))
             printFigure("unread: \(inserts) inserts while nobody reads: none failed, less than 1 % of the notify queue")
         }

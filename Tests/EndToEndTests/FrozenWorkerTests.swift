@@ -39,7 +39,7 @@ struct FrozenWorkerTests {
             stage.world.hold(id)
             try await stage.insert([id])
             try await stage.world.waitForRequest(id, count: 2)
-            late.freeze()
+            try await late.freeze()
             stage.world.releaseHold(id)
             try await change(stage, id)
             let other = try await stage.worker()
@@ -72,7 +72,7 @@ struct FrozenWorkerTests {
                 """
             try await eventually("a write waits") { try await stage.database.count(waiting) > 0 }
             try await stage.world.waitForRequests(total: 6)
-            victim.freeze()
+            try await victim.freeze()
             try await blocker.run(script: "ROLLBACK", name: "unlock")
             let writing = """
                 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'
@@ -110,7 +110,7 @@ struct FrozenWorkerTests {
             try await stage.insert(ids)
             try await stage.waitForLeases(12, of: worker)
             try await stage.world.waitForRequests(total: 6)
-            worker.freeze()
+            try await worker.freeze()
             let over = "SELECT (max(available_at) < now())::text FROM enrichment_queue WHERE leased_by IS NOT NULL"
             try await stage.database.wait(for: over, toBe: "true")
             worker.thaw()

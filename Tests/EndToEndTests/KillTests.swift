@@ -212,7 +212,7 @@ import Testing
             try await stage.world.waitForRequests(total: 31)
             let ends = "SELECT max(available_at) FROM enrichment_queue WHERE leased_by IS NOT NULL"
             let before = try await stage.database.value(ends) ?? ""
-            frozen.freeze()
+            try await frozen.freeze()
             let other = try await stage.worker(["--lease", "\(lease)s"])
             // What it asked for is answered while it stands still, so it finds answers and leases that are over.
             for id in ids { stage.world.releaseHold(id) }

@@ -36,7 +36,7 @@ import Testing
                 let holder = try stage.start(["run"], database)
                 for id in stage.ids(numbers) { try await stage.world.waitForRequest(id, count: 2) }
                 #expect(try await cluster.count(Self.claims) == 1, "it is the same claim")
-                holder.freeze()
+                try await holder.freeze()
                 let stored = try await cluster.count("SELECT count(*) FROM audit_writes")
                 for id in stage.ids(numbers) { stage.world.releaseHold(id) }
                 believer.thaw()
@@ -87,7 +87,7 @@ import Testing
             for id in stage.ids(numbers) { stage.world.hold(id) }
             try await cluster.run(insertion(stage, Array(numbers)))
             try await isHeld(stage.ids(numbers))
-            worker.freeze()
+            try await worker.freeze()
             try await cluster.restart(.immediate)
             if try await cluster.count(Self.claims) == 0 { return numbers }
             worker.thaw()

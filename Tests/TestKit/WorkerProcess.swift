@@ -66,7 +66,23 @@ package final class WorkerProcess: Sendable {
     }
 
     /// Stops it in its tracks (SIGSTOP): connections stay, timers run on, and it does nothing until ``thaw()``.
-    package func freeze() { signal(SIGSTOP) }
+    ///
+    /// Returns once every thread stands still: kill(2) returns before they do, and one that still runs can take an
+    /// answer and write it.
+    package func freeze() async throws {
+        signal(SIGSTOP)
+        try await eventually("it stands still") { !self.isRunning || self.threadStates.allSatisfy { $0 == "T" } }
+    }
+
+    /// By `/proc` (proc_pid_stat(5)): the state is the first field behind the name in parentheses.
+    private var threadStates: [Character?] {
+        let folder = "/proc/\(processID)/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return threads.map { thread in
+            let stat = try? String(contentsOfFile: "\(folder)/\(thread)/stat", encoding: .utf8)
+            return stat?.split(separator: ")").last?.first { $0 != " " }
+        }
+    }
 
     package func thaw() { signal(SIGCONT) }
 

@@ -62,7 +62,7 @@ struct ChaosActor: Sendable {
             try await pause()
             try slot.start()
         default:
-            let worker = slot.freeze()
+            let worker = try await slot.freeze()
             stage.counts.add(.freeze)
             try? await pause()
             worker.thaw()

@@ -68,9 +68,9 @@ final class ChaosSlot: Sendable {
         process.signal(SIGTERM)
     }
 
-    func freeze() -> WorkerProcess {
+    func freeze() async throws -> WorkerProcess {
         let process = mark { $0.wasFrozen = true }
-        process.freeze()
+        try await process.freeze()
         return process
     }
 
