@@ -35,6 +35,8 @@ package struct Job: Sendable, Equatable {
     package let waitMilliseconds: Int64
     /// What is stored of its engagement, if a request may name that.
     var stored: StoredETag?
+    /// The engagement was purged.
+    package var isSuppressed = false
 
     package init(
         id: Int64, claims: Int64, engagementID: String?, reason: String? = nil, lane: Lane = .normal, attempts: Int = 0,

@@ -22,6 +22,8 @@ package final class Worker: Sendable {
         package var backoff = Backoff()
         package var memoryBudget = 64 << 20
         package var mediaLife: Duration = .seconds(3600)
+        /// Transcripts of engagements that took place longer ago are dropped; nil: all are kept.
+        package var transcriptLife: Duration?
         package var drainTimeout: Duration = .seconds(25)
         package var heartbeatInterval: Duration = .seconds(60)
         /// How often the list is walked through for what nobody inserted; nil: never.
@@ -310,7 +312,8 @@ package final class Worker: Sendable {
     private var keeper: LeaseKeeper {
         LeaseKeeper(
             board: board, queue: queue, registry: registry, database: database, bell: bell, report: report,
-            lease: configuration.lease, mediaLife: configuration.mediaLife, log: log
+            lease: configuration.lease, mediaLife: configuration.mediaLife,
+            transcriptLife: configuration.transcriptLife, log: log
         )
     }
 

@@ -24,6 +24,7 @@ package struct Migration: Sendable {
         Migration(17, "times", PackageResources.m0017_times_sql),
         Migration(18, "events", PackageResources.m0018_events_sql),
         Migration(19, "walks", PackageResources.m0019_walks_sql),
+        Migration(20, "purge", PackageResources.m0020_purge_sql),
     ]
 
     /// The schema version that this binary is written for.

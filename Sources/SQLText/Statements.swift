@@ -50,6 +50,13 @@ package enum Statements {
     package static let mediaExpire = Statement(name: "media_expire", embedded: PackageResources.media_expire_sql)
     package static let migrationsApplied = Statement(
         name: "migrations_applied", embedded: PackageResources.migrations_applied_sql)
+    package static let purgeEngagement = Statement(
+        name: "purge_engagement", embedded: PackageResources.purge_engagement_sql)
+    package static let purgeForget = Statement(name: "purge_forget", embedded: PackageResources.purge_forget_sql)
+    package static let purgeKey = Statement(name: "purge_key", embedded: PackageResources.purge_key_sql)
+    package static let purgePerson = Statement(name: "purge_person", embedded: PackageResources.purge_person_sql)
+    package static let purgeRedact = Statement(name: "purge_redact", embedded: PackageResources.purge_redact_sql)
+    package static let purgeTables = Statement(name: "purge_tables", embedded: PackageResources.purge_tables_sql)
     package static let queueBloat = Statement(name: "queue_bloat", embedded: PackageResources.queue_bloat_sql)
     package static let queueSummary = Statement(name: "queue_summary", embedded: PackageResources.queue_summary_sql)
     package static let rateMeet = Statement(name: "rate_meet", embedded: PackageResources.rate_meet_sql)
@@ -75,6 +82,10 @@ package enum Statements {
     package static let statusWorkers = Statement(name: "status_workers", embedded: PackageResources.status_workers_sql)
     package static let statusWalks = Statement(name: "status_walks", embedded: PackageResources.status_walks_sql)
     package static let tablesLocked = Statement(name: "tables_locked", embedded: PackageResources.tables_locked_sql)
+    package static let transcriptsKeep = Statement(
+        name: "transcripts_keep", embedded: PackageResources.transcripts_keep_sql)
+    package static let transcriptsRetain = Statement(
+        name: "transcripts_retain", embedded: PackageResources.transcripts_retain_sql)
     package static let verifyNote = Statement(name: "verify_note", embedded: PackageResources.verify_note_sql)
     package static let verifyPage = Statement(name: "verify_page", embedded: PackageResources.verify_page_sql)
     package static let verifyStored = Statement(name: "verify_stored", embedded: PackageResources.verify_stored_sql)
@@ -98,10 +109,12 @@ package enum Statements {
         credentialTry, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements,
         demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementETags, engagementIngest,
         engagementShow, eventPrune, eventReceive, eventSpread, jobClaim, jobClaimSuspect, jobExtend, jobInsert,
-        jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, queueBloat,
+        jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, purgeEngagement,
+        purgeForget, purgeKey, purgePerson, purgeRedact, purgeTables, queueBloat,
         queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe,
         scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps,
-        statusQueue, statusSuccess, statusWalks, statusWorkers, tablesLocked, verifyNote, verifyPage, verifyStored,
+        statusQueue, statusSuccess, statusWalks, statusWorkers, tablesLocked, transcriptsKeep, transcriptsRetain,
+        verifyNote, verifyPage, verifyStored,
         walkDue, walkHold, walkPage, walkRecent, walkTake, workerIdle, workerLeave, workerOthers, workerRegister,
         writeDocuments, writeFind, writeSettled,
     ]

@@ -86,6 +86,7 @@ enum Setup {
         configuration.backoff = Backoff(base: settings.backoffBase, cap: settings.backoffCap)
         configuration.memoryBudget = settings.memoryBudget
         configuration.mediaLife = settings.mediaURLTTL
+        configuration.transcriptLife = settings.transcriptRetention
         configuration.drainTimeout = settings.drainTimeout
         configuration.sweepInterval = settings.sweepInterval
         configuration.host = hostName
@@ -103,8 +104,12 @@ enum Setup {
     }
 
     /// A connection for a one-shot command, after the check that the schema fits.
-    static func connect(_ settings: Settings) async throws -> Session {
-        var configuration = try database(settings).connection(role: "command")
+    ///
+    /// - Parameter statementTimeout: instead of the setting's, for what reads whole tables.
+    static func connect(_ settings: Settings, statementTimeout: Duration? = nil) async throws -> Session {
+        var database = try database(settings)
+        database.statementTimeout = statementTimeout ?? settings.statementTimeout
+        var configuration = database.connection(role: "command")
         // Works with a pooler and without one, and it is not worth finding out.
         configuration.isPooled = true
         let session = Session(configuration)

@@ -8,44 +8,20 @@ import Testing
 
 /// `receive` and `run --receive` as processes.
 @Suite(.serialized) struct ReceiveTests {
-    private static let sender = WebhookSender(secrets: [ReceiverLab.secret])
-
-    private static func secretFile() throws -> String {
-        let path = TestCluster.folder + "/secret-\(UUID().uuidString)"
-        try (ReceiverLab.secret + "\n").write(toFile: path, atomically: true, encoding: .utf8)
-        return path
-    }
-
-    private static func port(of process: WorkerProcess) async throws -> UInt16 {
-        try await process.waitFor("receiver.ready")
-        let address = process.records(of: "receiver.ready").first?["address"] as? String
-        return UInt16(address?.split(separator: ":").last ?? "") ?? 0
-    }
-
-    private static func send(_ number: Int, _ id: String, type: String = "v1.engagement.updated", to port: UInt16)
-        async throws -> Int?
-    {
-        let message = sender.message(
-            number, event: number, type: type, object: #""id":"\#(id)""#, time: ReceiverLab.now)
-        guard let connection = try? RawConnection(port) else { return nil }
-        await connection.write(ReceiverLab.request(message))
-        return await connection.answer()?.status
-    }
-
     /// From the bell to the row, and from the deletion to what downstream sees, in one process.
     @Test func fromWebhookToRowAndToTombstone() async throws {
         try await Stage.run { stage in
             let worker = try stage.start(
                 [
                     "run", "--receive", "--receive-address", "127.0.0.1:0", "--webhook-secret-file",
-                    try Self.secretFile(),
+                    try Webhooks.secretFile(),
                 ])
-            let port = try await Self.port(of: worker)
+            let port = try await Webhooks.port(of: worker)
             let id = stage.world.id(1)
-            #expect(try await Self.send(1, id, to: port) == 204)
+            #expect(try await Webhooks.send(1, id, to: port) == 204)
             try await stage.database.wait(for: "SELECT count(*) FROM engagements_live WHERE id = '\(id)'", toBe: "1")
             stage.world.setGone(id)
-            #expect(try await Self.send(2, id, type: "v1.engagement.deleted", to: port) == 204)
+            #expect(try await Webhooks.send(2, id, type: "v1.engagement.deleted", to: port) == 204)
             try await stage.database.wait(for: "SELECT count(*) FROM engagements_live WHERE id = '\(id)'", toBe: "0")
             #expect(
                 try await stage.database.value(
@@ -63,11 +39,11 @@ import Testing
             let worker = try stage.start(
                 [
                     "run", "--receive", "--receive-address", "127.0.0.1:0", "--webhook-secret-file",
-                    try Self.secretFile(),
+                    try Webhooks.secretFile(),
                 ])
-            let port = try await Self.port(of: worker)
+            let port = try await Webhooks.port(of: worker)
             let id = stage.world.id(1)
-            #expect(try await Self.send(1, id, type: "v1.engagement.deleted", to: port) == 204)
+            #expect(try await Webhooks.send(1, id, type: "v1.engagement.deleted", to: port) == 204)
             try await stage.database.wait(for: "SELECT count(*) FROM engagements_live WHERE id = '\(id)'", toBe: "1")
         }
     }
@@ -77,29 +53,32 @@ import Testing
         try await PrivateCluster.run { cluster in
             try await Stage.run { stage in
                 let receiver = try stage.start(
-                    ["receive", "--receive-address", "127.0.0.1:0", "--webhook-secret-file", try Self.secretFile()],
+                    [
+                        "receive", "--receive-address", "127.0.0.1:0", "--webhook-secret-file",
+                        try Webhooks.secretFile(),
+                    ],
                     ["DATABASE_URL": cluster.conninfo])
-                let port = try await Self.port(of: receiver)
+                let port = try await Webhooks.port(of: receiver)
                 var taken: Set<Int> = []
                 for number in 1...20 {
-                    #expect(try await Self.send(number, stage.world.id(number), to: port) == 204)
+                    #expect(try await Webhooks.send(number, stage.world.id(number), to: port) == 204)
                     taken.insert(number)
                 }
                 try await cluster.stop(.fast)
                 for number in 21...40 {
-                    #expect(try await Self.send(number, stage.world.id(number), to: port) == 503)
+                    #expect(try await Webhooks.send(number, stage.world.id(number), to: port) == 503)
                 }
                 try await cluster.start()
                 for number in 21...40 {
                     try await eventually("\(number) is taken") {
-                        try await Self.send(number, stage.world.id(number), to: port) == 204
+                        try await Webhooks.send(number, stage.world.id(number), to: port) == 204
                     }
                 }
                 // During a crash some answers are lost, or come before the end: those are delivered again, too.
                 async let crash: Void = cluster.crash()
                 for number in 41...200 {
                     try await eventually("\(number) is taken") {
-                        try await Self.send(number, stage.world.id(number), to: port) == 204
+                        try await Webhooks.send(number, stage.world.id(number), to: port) == 204
                     }
                 }
                 try await crash
@@ -118,11 +97,11 @@ import Testing
     @Test func termAnswersWhatIsInHand() async throws {
         try await Stage.run { stage in
             let receiver = try stage.start(
-                ["receive", "--receive-address", "127.0.0.1:0", "--webhook-secret-file", try Self.secretFile()])
-            let port = try await Self.port(of: receiver)
+                ["receive", "--receive-address", "127.0.0.1:0", "--webhook-secret-file", try Webhooks.secretFile()])
+            let port = try await Webhooks.port(of: receiver)
             let lock = try await stage.database.connect()
             _ = try await lock.run(script: "BEGIN; LOCK TABLE webhook_events IN ACCESS EXCLUSIVE MODE", name: "lock")
-            async let answer = Self.send(1, stage.world.id(1), to: port)
+            async let answer = Webhooks.send(1, stage.world.id(1), to: port)
             try await stage.database.wait(
                 for:
                     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'engagement-worker receive' AND wait_event_type = 'Lock'",
@@ -150,9 +129,9 @@ import Testing
             try ReceiverLab.secret.write(toFile: folder + "/webhook-secret", atomically: true, encoding: .utf8)
             let receiver = try stage.start(
                 ["receive", "--receive-address", "127.0.0.1:0"], ["CREDENTIALS_DIRECTORY": folder])
-            #expect(try await Self.send(1, stage.world.id(1), to: try await Self.port(of: receiver)) == 204)
+            #expect(try await Webhooks.send(1, stage.world.id(1), to: try await Webhooks.port(of: receiver)) == 204)
             let second = try await stage.command(
-                ["receive", "--receive-address", "127.0.0.1:\(try await Self.port(of: receiver))"],
+                ["receive", "--receive-address", "127.0.0.1:\(try await Webhooks.port(of: receiver))"],
                 ["CREDENTIALS_DIRECTORY": folder])
             #expect(second.status == 78 && second.errors.contains("cannot be listened on"), "\(second.errors)")
         }

@@ -10,6 +10,8 @@ package struct JobEnd: Sendable, Equatable {
         case dead
         /// The source says it is gone, and the job said so too.
         case deleted
+        /// It was purged: the job goes, and nothing is asked for.
+        case suppressed
     }
 
     /// What the answer says of an engagement that we may hold.

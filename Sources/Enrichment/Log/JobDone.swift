@@ -17,6 +17,8 @@ package struct JobDone: Equatable, Sendable {
         /// Back in the queue and uncharged.
         case released
         case dead
+        /// The engagement was purged, and is not stored again.
+        case suppressed
         case leaseLost = "lease_lost"
     }
 

@@ -74,7 +74,8 @@ actor JobBoard {
     func admit(_ jobs: [Job]) -> [Job] {
         var earlier: [Job] = []
         for job in jobs {
-            if let text = job.engagementID, let engagement = EngagementID(text), !job.isPoison, isOpen, !isTooMany(job)
+            if let text = job.engagementID, let engagement = EngagementID(text), !job.isPoison, !job.isSuppressed,
+                isOpen, !isTooMany(job)
             {
                 if let lost = window.admit(job, of: engagement) { earlier.append(lost) }
             } else {
@@ -261,6 +262,11 @@ actor JobBoard {
     private func refusal(_ job: Job) -> Settlement {
         if job.engagementID.flatMap(EngagementID.init) == nil {
             return Settlement(ends: [JobEnd(job, .dead, cause: .invalidID)], wasInHand: false)
+        }
+        if job.isSuppressed {
+            return Settlement(
+                engagementID: job.engagementID.flatMap(EngagementID.init), ends: [JobEnd(job, .suppressed, cause: nil)],
+                wasInHand: false)
         }
         if job.isPoison {
             let error = "\(job.losses) workers died holding it"

@@ -20,6 +20,8 @@ struct LeaseKeeper: Sendable {
     let report: Reporter
     let lease: Duration
     let mediaLife: Duration
+    /// Nil: transcripts are kept.
+    let transcriptLife: Duration?
     let log: Log
 
     /// Extends every third of the lease, so that two failures in a row do not lose it. When they are over nothing is sent until
@@ -79,12 +81,18 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    /// The worker's sign of life for people, and the end of old signed URLs.
+    /// The worker's sign of life for people, and the end of old signed URLs and transcripts.
     func keepUp() async {
+        var saidTranscripts = false
         while !Task.isCancelled {
             await keep { () throws(PostgresError) in
                 try await registry.register(holdsLock: !database.health.isPooled, on: database.keep)
                 while try await registry.expireMedia(olderThan: mediaLife, on: database.keep) {}
+                if !saidTranscripts {
+                    try await registry.keepTranscripts(for: transcriptLife, on: database.keep)
+                    saidTranscripts = true
+                }
+                while try await registry.retainTranscripts(on: database.keep) {}
             }
             await pause(.seconds(30))
         }

@@ -48,7 +48,7 @@ package final class Reporter: Sendable {
         for end in settlement.ends { groups[outcome(end, settled), default: []].append(end) }
         for (outcome, ends) in groups.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             if outcome == .dead { counts.withLock { $0.dead += ends.count } }
-            if outcome == .deleted { counts.withLock { $0.done += 1 } }
+            if outcome == .deleted || outcome == .suppressed { counts.withLock { $0.done += 1 } }
             write(
                 // Nil for what is no id: anything may stand there instead, an address for example.
                 ends.map(\.job), of: settlement.engagementID?.rawValue, outcome,
@@ -81,6 +81,7 @@ package final class Reporter: Sendable {
         case .release: .released
         case .dead: .dead
         case .deleted: settled.superseded.contains(end.job.id) ? .superseded : .deleted
+        case .suppressed: .suppressed
         }
     }
 

@@ -43,7 +43,7 @@ struct Writer: Sendable {
             let milliseconds = Int64((ContinuousClock.now - start) / .milliseconds(1))
             await conclude(Array(zip(ready, written)), milliseconds)
             let stored = zip(ready, written).filter { ready, written in
-                written.outcome != .refused && written.outcome != .leaseLost && !ready.isNotModified
+                ![.refused, .leaseLost, .suppressed].contains(written.outcome) && !ready.isNotModified
             }
             await scopes.wrote(
                 arrived: Set(

@@ -7,7 +7,7 @@ package struct EngagementStore: Sendable {
     /// What became of one document.
     struct Written: Sendable {
         enum Outcome: String, Sendable {
-            case enriched, unchanged, partial, superseded, refused
+            case enriched, unchanged, partial, superseded, refused, suppressed
             case leaseLost = "lease_lost"
         }
 

@@ -90,13 +90,15 @@ package struct JobQueue: Sendable {
 
         init(_ row: Row) throws(PostgresError) {
             let id = try row.integer("id")
-            job = Job(
+            var job = Job(
                 id: id, claims: try row.integer("claims"), engagementID: try row.textIfPresent("engagement_id"),
                 reason: try row.textIfPresent("reason"), lane: Lane(rawValue: Int(try row.integer("lane"))) ?? .normal,
                 attempts: Int(try row.integer("attempts")), losses: Int(try row.integer("losses")),
                 looks: Int(try row.integer("looks")),
                 waitMilliseconds: try row.integer("wait_ms")
             )
+            job.isSuppressed = try row.boolean("is_suppressed")
+            self.job = job
             place = try row.integer("n")
             key = Floor(at: try row.text("key_at"), id: id)
             clock = try row.text("clock")

@@ -33,6 +33,16 @@ struct WorkerRegistry: Sendable {
         return try rows.first?.integer("n") == 1_000
     }
 
+    /// Says for how long transcripts are kept, to all workers of the database; nil: for ever.
+    func keepTranscripts(for age: Duration?, on session: Session) async throws(PostgresError) {
+        _ = try await session.query(Statements.transcriptsKeep, [.textOrNull(age.map { "\($0 / .seconds(1))" })])
+    }
+
+    /// Drops transcripts that are too old, of a slice of all engagements; true when there may be more.
+    func retainTranscripts(on session: Session) async throws(PostgresError) -> Bool {
+        try await session.query(Statements.transcriptsRetain).first?.boolean("has_more") ?? false
+    }
+
     func bellChannel(on session: Session) async throws(PostgresError) -> String {
         guard let row = try await session.query(Statements.bellChannel).first else {
             throw .unexpectedResult(column: "channel")

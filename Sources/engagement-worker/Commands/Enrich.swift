@@ -23,12 +23,7 @@ struct Enrich: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try Setup.settings(options)
-        let engagements = try ids.map { id in
-            guard let engagement = EngagementID(id) else {
-                throw Failure(.usage, "no engagement id (ngmt_…): \(TextEscaper.visible(String(id.prefix(80))))")
-            }
-            return engagement
-        }
+        let engagements = try EngagementID.all(ids)
         if dryRun { return try await DryRun(settings: settings, force: force, output: output).run(engagements) }
         let log = Setup.log(settings, descriptor: 2)
         let worker = Worker(
@@ -42,7 +37,7 @@ struct Enrich: AsyncParsableCommand {
         if ends.contains(where: { $0.cause == Cause.credential.rawValue }) {
             throw Failure(.credentialRefused, "the API refuses the credential", hint: "check ASKELEPHANT_TOKEN_FILE")
         }
-        let written: Set<JobDone.Outcome> = [.enriched, .unchanged, .partial, .superseded, .deleted]
+        let written: Set<JobDone.Outcome> = [.enriched, .unchanged, .partial, .superseded, .deleted, .suppressed]
         if ends.contains(where: { !written.contains($0.outcome) }) { throw ArgumentParser.ExitCode(1) }
     }
 
@@ -57,5 +52,17 @@ struct Enrich: AsyncParsableCommand {
         }
         if output == .json { print(JSONText.array(rows).text()) }
         await session.close()
+    }
+}
+
+extension EngagementID {
+    /// Arguments of a command.
+    static func all(_ ids: [String]) throws(Failure) -> [EngagementID] {
+        try ids.map { id throws(Failure) in
+            guard let engagement = EngagementID(id) else {
+                throw Failure(.usage, "no engagement id (ngmt_…): \(TextEscaper.visible(String(id.prefix(80))))")
+            }
+            return engagement
+        }
     }
 }

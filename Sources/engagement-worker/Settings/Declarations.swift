@@ -66,6 +66,11 @@ extension Settings {
             "media-url-ttl", \.mediaURLTTL, .duration(.seconds(1) ... .seconds(30 * 86_400)),
             help: "How long a signed media URL is kept"),
         .flag(
+            "retain-transcripts", \.transcriptRetention,
+            .durationOrNone(.seconds(86_400) ... .seconds(36_500 * 86_400)),
+            sample: "400d",
+            help: "Drop transcripts of engagements that took place longer ago; without it they are kept"),
+        .flag(
             "sweep-interval", \.sweepInterval, .durationOrNone(.seconds(60) ... .seconds(30 * 86_400)), sample: "6h",
             help: "How often run looks through the API's list for what nobody inserted; without it never"),
     ]

@@ -33,6 +33,7 @@ struct Settings: Equatable, Sendable {
     var backoffCap: Duration = .seconds(600)
     var mediaURLTTL: Duration = .seconds(3600)
 
+    var transcriptRetention: Duration?
     var sweepInterval: Duration?
 
     // Webhooks.

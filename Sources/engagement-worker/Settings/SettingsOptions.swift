@@ -19,6 +19,7 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: .setting("backoff-base")) var backoffBase: String?
     @Option(help: .setting("backoff-cap")) var backoffCap: String?
     @Option(name: .customLong("media-url-ttl"), help: .setting("media-url-ttl")) var mediaURLTTL: String?
+    @Option(help: .setting("retain-transcripts")) var retainTranscripts: String?
     @Option(help: .setting("sweep-interval")) var sweepInterval: String?
 
     @Flag(inversion: .prefixedNo, help: .setting("receive")) var receive: Bool?
@@ -48,7 +49,7 @@ struct SettingsOptions: ParsableArguments {
             "max-requests-per-second": maxRequestsPerSecond, "conditional": conditional?.description,
             "credential-name": credentialName, "on-scope-loss": onScopeLoss, "poll-interval": pollInterval,
             "lease": lease, "max-attempts": maxAttempts, "backoff-base": backoffBase, "backoff-cap": backoffCap,
-            "media-url-ttl": mediaURLTTL, "sweep-interval": sweepInterval,
+            "media-url-ttl": mediaURLTTL, "retain-transcripts": retainTranscripts, "sweep-interval": sweepInterval,
             "receive": receive?.description, "receive-address": receiveAddress,
             "webhook-secret-file": webhookSecretFile, "event-retention": eventRetention,
             "request-timeout": requestTimeout, "statement-timeout": statementTimeout,

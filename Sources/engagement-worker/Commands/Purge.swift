@@ -1,0 +1,60 @@
+import ArgumentParser
+import AskElephant
+import Enrichment
+import Postgres
+
+struct Purge: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Delete engagements or a person for good; a keyed hash keeps them from coming back.",
+        discussion: """
+            Contacts and companies that no other engagement shows go with an engagement. With a person go the contacts, and \
+            addresses of theirs that nobody else has; where ids or addresses stand in other rows they become [purged]. All \
+            tables are read once for that. Names in free text are not found.
+            """
+    )
+
+    @Argument(help: "Engagement ids.") var ids: [String] = []
+    @Option(help: "A contact's id, cnt_…; may be repeated.") var contact: [String] = []
+    @Option(help: "A person's e-mail address; may be repeated.") var email: [String] = []
+    @Flag(help: "Keep no hash either: the next sweep or webhook may bring it back.") var forget = false
+    @OptionGroup(title: "Settings") var options: SettingsOptions
+
+    func validate() throws {
+        guard !ids.isEmpty || !contact.isEmpty || !email.isEmpty else {
+            throw ValidationError("Name engagement ids, or --contact, or --email.")
+        }
+        if let address = email.first(where: { !$0.trimmed.contains("@") }) {
+            throw ValidationError("No e-mail address: \(TextEscaper.visible(String(address.prefix(80))))")
+        }
+        if let id = contact.first(where: { !$0.hasPrefix("cnt_") }) {
+            throw ValidationError("No contact's id (cnt_…): \(TextEscaper.visible(String(id.prefix(80))))")
+        }
+    }
+
+    func run() async throws {
+        let engagements = try EngagementID.all(ids)
+        let targets =
+            engagements.map(PurgeTarget.engagement) + contact.map(PurgeTarget.contact) + email.map(PurgeTarget.email)
+        let session = try await Setup.connect(try Setup.settings(options), statementTimeout: .seconds(60))
+        let store = PurgeStore(session: session)
+        var needles: [String] = []
+        for target in targets {
+            let purged = try await store.purge(target)
+            needles += purged.needles
+            let found = purged.counts.filter { $0.count > 0 }.map { "\($0.table) \($0.count)" }.joined(separator: ", ")
+            writeOutput("\(target.kind) purged: \(found.isEmpty ? "nothing was stored" : found)\n")
+        }
+        let redacted = try await store.redact(needles)
+        writeOutput("other rows that named it, now without: \(redacted)\n")
+        if forget {
+            try await store.forget(needles.map { (PurgeTarget.kind(of: $0), $0) })
+            writeOutput("forgotten: it may be stored again\n")
+        } else {
+            for id in engagements {
+                writeOutput("gone in engagement_changes, _key \(try await store.key(id))\n")
+            }
+        }
+        await session.close()
+        writeOutput("backups, copies and Postgres's files until VACUUM still hold it: README, \"Purging\"\n")
+    }
+}

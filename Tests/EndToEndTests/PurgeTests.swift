@@ -1,0 +1,269 @@
+import Foundation
+import Glibc
+import Postgres
+import Simulator
+import TestKit
+import Testing
+
+/// What was purged leaves no trace and does not come back.
+@Suite(.serialized) struct PurgeTests {
+    private static func key(_ stage: Stage, _ id: String) async throws -> String {
+        try await stage.database.value("SELECT suppression_key('engagement', '\(id)')") ?? ""
+    }
+
+    /// A sweep, webhooks of all that was purged, a replay and an insert, all at work at once; what became of jobs of the engagement.
+    private static func bringBack(_ stage: Stage, _ id: String, contact: String) async throws -> [String] {
+        let worker = try stage.start([
+            "run", "--sweep-interval", "1h", "--receive", "--receive-address", "127.0.0.1:0", "--webhook-secret-file",
+            try Webhooks.secretFile(),
+        ])
+        let port = try await Webhooks.port(of: worker)
+        try await worker.waitFor("sweep.done")
+        for (number, type) in ["v1.engagement.created", "v1.engagement.updated", "v1.engagement.deleted"].enumerated() {
+            #expect(try await Webhooks.send(number, id, type: type, to: port) == 204)
+        }
+        #expect(try await Webhooks.send(9, contact, type: "v1.contact.updated", to: port) == 204)
+        #expect(try await stage.command(["dead", "replay", "--all"]).status == 0)
+        #expect(try await stage.command(["enqueue", id]).status == 0)
+        #expect(try await stage.command(["backfill"]).status == 0)
+        try await stage.database.wait(for: Stage.jobs, toBe: "0")
+        worker.signal(SIGTERM)
+        #expect(try await worker.exitStatus() == 0)
+        return worker.records(of: "job.done").filter { $0["engagement_id"] as? String == id }
+            .compactMap { $0["outcome"] as? String }
+    }
+
+    @Test func anEngagementLeavesNoTraceAndStaysAway() async throws {
+        var settings = Stage.small
+        settings.children = 1...3
+        settings.contactPool = 600
+        try await Stage.run(settings: settings) { stage in
+            let ids = stage.ids(0..<300)
+            stage.world.register(ids)
+            try await stage.insert(ids)
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            // One that shows somebody whom no other does, and somebody whom others do.
+            let counts = try await stage.database.run(
+                """
+                SELECT l.engagement_id, count(*) FILTER (WHERE o.n = 1) AS own, count(*) FILTER (WHERE o.n > 1) AS shared
+                FROM engagement_contacts AS l
+                JOIN (SELECT contact_id, count(*) AS n FROM engagement_contacts GROUP BY 1) AS o USING (contact_id)
+                GROUP BY 1 HAVING min(o.n) = 1 AND max(o.n) > 1 LIMIT 1
+                """)
+            let id = try #require(try counts.first?.text("engagement_id"))
+            let other = try #require(ids.first { $0 != id })
+            let truth = stage.world.truth(id)
+            let others = Set(ids.filter { $0 != id }.flatMap { stage.world.truth($0).contacts.map(\.id) })
+            let alone = truth.contacts.filter { !others.contains($0.id) }
+            // Traces of all kinds: a letter, a job, what a denial names, an event.
+            try await stage.database.run(
+                """
+                INSERT INTO dead_letters (key, engagement_id, cause) VALUES ('\(id)', '\(id)', 'api');
+                """)
+            try await stage.database.run(
+                "INSERT INTO enrichment_queue (engagement_id, available_at) VALUES ('\(id)', 'infinity')")
+            try await stage.database.run(
+                "INSERT INTO scope_denials (credential_name, part, evidence_id) VALUES ('other', 'tags', '\(id)')")
+            try await stage.database.run(
+                "INSERT INTO webhook_events (message_id, type, object_id, outcome) VALUES ('m', 't', '\(id)', 'queued')"
+            )
+            try await stage.database.run(
+                "UPDATE engagements SET description = 'as said in \(id)' WHERE id = '\(other)'")
+            let needles = [id] + alone.flatMap { [$0.id] + $0.emails.map(\.email) + $0.phoneNumbers.map(\.phoneNumber) }
+            #expect(try await stage.database.traces(of: [id]).count > 10)
+
+            let ended = try await stage.command(["purge", id])
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(try await stage.database.traces(of: needles) == [])
+            #expect(
+                try await stage.database.value("SELECT description FROM engagements WHERE id = '\(other)'")
+                    == "as said in [purged]")
+            let left = try await stage.database.count("SELECT count(*) FROM contacts")
+            #expect(left == others.count)
+            #expect(ended.output.contains(try await Self.key(stage, id)), "\(ended.output)")
+
+            let asked = stage.world.requestCount(for: id)
+            let outcomes = try await Self.bringBack(stage, id, contact: truth.contacts[0].id)
+            #expect(!outcomes.isEmpty && Set(outcomes) == ["suppressed"], "\(outcomes)")
+            #expect(stage.world.requestCount(for: id) == asked, "it was asked for")
+            #expect(try await stage.database.traces(of: needles) == [])
+            let gone = "SELECT is_gone FROM engagement_changes WHERE _key = '\(try await Self.key(stage, id))'"
+            #expect(try await stage.database.value(gone) == "t")
+            #expect(try await stage.database.value("SELECT state FROM enrichment_state('\(id)')") == "purged")
+            #expect(try await stage.command(["verify"]).status == 0)
+
+            #expect(try await stage.command(["purge", id, "--forget"]).status == 0)
+            #expect(try await stage.database.count("SELECT count(*) FROM suppressions") == 0)
+            #expect(try await stage.command(["verify"]).status == 1, "now it is missing")
+            try await stage.insert([id])
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            #expect(try await stage.database.count("SELECT count(*) FROM engagements_live WHERE id = '\(id)'") == 1)
+        }
+    }
+
+    /// A person: a contact in two engagements and under a second id, an owner, and in texts of all kinds.
+    @Test(arguments: [true, false]) func aPersonLeavesNoTraceAndStaysAway(byAddress: Bool) async throws {
+        try await Stage.run { stage in
+            let ids = stage.ids(0..<20)
+            stage.world.register(ids)
+            let (first, second) = (ids[3], ids[4])
+            let body = { (id: String, contact: String) in
+                """
+                {"object":"engagement","id":"\(id)","title":"Call with Ann.Lee@Acme.example","engagement_type":"CALL",
+                "processing_status":"COMPLETED","updated_at":"2026-01-01T00:00:00Z","description":"Notes:\\nann.lee@acme.example, joann.lee@acme.example",
+                "contacts":[{"id":"\(contact)","first_name":"Ann","last_name":"Leeuwenhoek","emails":[{"email":"Ann.Lee@acme.example","is_primary":true}],
+                "crm_association":{"object_type":"Contact","crm_object_id":"0035x000ANNLEE","source":"salesforce"}},
+                {"id":"cnt_joann","first_name":"Jo","emails":[{"email":"joann.lee@acme.example","is_primary":true}]}],
+                "companies":[],"owner":null,"action_items":[{"id":"a","text":"write to <ann.lee@acme.example>."}],
+                "signals":[{"id":"s","name":"said","value":"cnt_ann called"}],"transcript":"Ann: I am ann.lee@acme.example.\\nJo: so am I",
+                "media_url":null,"tags":[]}
+                """
+            }
+            stage.world.override(first, SimResponse(status: 200, body: Array(body(first, "cnt_ann").utf8)))
+            stage.world.override(second, SimResponse(status: 200, body: Array(body(second, "cnt_ann2").utf8)))
+            try await stage.insert(ids)
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            let needles = ["ann.lee@acme", "cnt_ann", "leeuwenhoek", "0035x000annlee"]
+            // joann.lee@acme.example is somebody else and has the first needle in it.
+            let others = try await stage.database.traces(of: ["joann.lee@acme.example"])
+            #expect(try await stage.database.traces(of: needles).count > 15)
+            let changed = try await stage.database.value("SELECT max(_changed_at) FROM engagements")
+
+            let ended = try await stage.command(
+                ["purge"]
+                    + (byAddress
+                        ? ["--email", " ANN.lee@acme.example"] : ["--contact", "cnt_ann", "--contact", "cnt_ann2"]))
+            #expect(ended.status == 0, "\(ended.errors)")
+            try await Self.expectGone(stage, others)
+            for id in [first, second] {
+                #expect(
+                    try await stage.database.value(
+                        "SELECT (changed_at > '\(changed ?? "")')::text FROM engagement_changes WHERE engagement_id = '\(id)'"
+                    ) == "true")
+            }
+            // Everything is fetched again, and the same person comes once more under a third id.
+            stage.world.override(second, SimResponse(status: 200, body: Array(body(second, "cnt_ann3").utf8)))
+            try await stage.database.run("UPDATE engagements SET updated_at = updated_at - interval '1 year'")
+            _ = try await Self.bringBack(stage, first, contact: "cnt_ann")
+            try await stage.insert([second])
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            #expect(stage.world.requestCount(for: second) >= 2)
+            try await Self.expectGone(stage, others)
+            #expect(
+                try await stage.database.value("SELECT description FROM engagements WHERE id = '\(first)'")
+                    == "Notes:\n[purged], joann.lee@acme.example")
+            #expect(
+                try await stage.database.value(
+                    "SELECT transcript FROM engagement_transcripts WHERE engagement_id = '\(first)'")
+                    == "Ann: I am [purged].\nJo: so am I")
+            #expect(
+                try await stage.database.count(
+                    "SELECT count(*) FROM engagement_contacts WHERE contact_id = 'cnt_joann'") == 2)
+        }
+    }
+
+    private static func expectGone(_ stage: Stage, _ others: [String]) async throws {
+        let traces = try await stage.database.traces(of: ["ann.lee@acme", "cnt_ann", "leeuwenhoek", "0035x000annlee"])
+        let theirs = Set(others.map { $0.split(separator: ":")[0] })
+        #expect(
+            traces.allSatisfy { $0.hasSuffix(": ann.lee@acme") && theirs.contains($0.split(separator: ":")[0]) },
+            "\(traces)")
+        // Where the other person's address stands, only that does.
+        for place in theirs {
+            let (table, column) = (place.split(separator: ".")[0], place.split(separator: ".")[1])
+            #expect(
+                try await stage.database.count(
+                    "SELECT count(*) FROM \(table) WHERE \(column)::text ~* '(?<!jo)ann\\.lee@acme'") == 0,
+                "\(place)")
+        }
+    }
+
+    /// What was asked for before the purge is answered after it.
+    @Test(arguments: ["enriched", "deleted", "contact"]) func whatIsInFlightWritesNothingOfIt(kind: String) async throws
+    {
+        try await Stage.run { stage in
+            let id = try #require(stage.ids(0..<50).first { !stage.world.truth($0).contacts.isEmpty })
+            let person = stage.world.truth(id).contacts[0]
+            try await stage.insert([stage.world.id(100)])
+            let worker = try await stage.worker()
+            try await stage.drained()
+            stage.world.hold(id)
+            if kind == "deleted" { stage.world.setGone(id) }
+            try await stage.database.run(
+                "INSERT INTO enrichment_queue (engagement_id, reason) VALUES ('\(id)', '\(kind == "deleted" ? kind : "x")')"
+            )
+            try await stage.world.waitForRequest(id)
+            let purge = kind == "contact" ? ["--contact", person.id] : [id]
+            #expect(try await stage.command(["purge"] + purge).status == 0)
+            // A job that came while the purge ran, too.
+            try await stage.insert([id])
+            stage.world.releaseHold(id)
+            try await worker.waitFor("job.done", count: kind == "contact" ? 2 : 3)
+            try await stage.database.wait(for: Stage.jobs, toBe: "0")
+            let needles = kind == "contact" ? [person.id] + person.emails.map(\.email) : [id]
+            #expect(try await stage.database.traces(of: needles) == [])
+            if kind == "contact" {
+                let links = try await stage.database.count(
+                    "SELECT count(*) FROM engagement_contacts WHERE engagement_id = '\(id)'")
+                #expect(links == stage.world.truth(id).contacts.count - 1)
+            } else {
+                let outcomes = worker.records(of: "job.done").dropFirst().compactMap { $0["outcome"] as? String }
+                #expect(Set(outcomes) == ["lease_lost", "suppressed"], "\(outcomes)")
+            }
+        }
+    }
+
+    @Test func oldTranscriptsGoAndAreNotStoredAgain() async throws {
+        try await Stage.run { stage in
+            let ids = stage.ids(0..<40)
+            try await stage.insert(ids)
+            let first = try await stage.worker()
+            try await stage.drained()
+            first.signal(SIGTERM)
+            #expect(try await first.exitStatus() == 0)
+            let days = """
+                SELECT (extract(epoch FROM now() - percentile_disc(0.5) WITHIN GROUP (ORDER BY coalesce(start_at, engagement_at, created_at)))
+                        / 86400)::integer FROM engagements AS e JOIN engagement_transcripts AS t ON t.engagement_id = e.id
+                """
+            let age = try await stage.database.count(days)
+            let transcripts = "SELECT count(*) FROM engagement_transcripts"
+            let all = try await stage.database.count(transcripts)
+            let old = """
+                SELECT count(*) FROM engagement_transcripts AS t JOIN engagements AS e ON t.engagement_id = e.id
+                WHERE coalesce(start_at, engagement_at, created_at) < now() - interval '\(age) days'
+                """
+            let expected = all - (try await stage.database.count(old))
+            #expect(expected > 0 && expected < all)
+            let worker = try await stage.worker(["--retain-transcripts", "\(age)d"])
+            try await stage.database.wait(for: transcripts, toBe: "\(expected)")
+            #expect(
+                try await stage.database.count("SELECT count(*) FROM engagements_live WHERE is_transcript_dropped")
+                    == all - expected)
+            let changed = try await stage.database.value("SELECT max(_changed_at) FROM engagements")
+            // Fetched again as they are: nothing changes. Changed: the old ones still have none.
+            try await stage.insert(ids)
+            try await stage.drained()
+            #expect(try await stage.database.value("SELECT max(_changed_at) FROM engagements") == changed)
+            for id in ids { for _ in 0..<6 { stage.world.bump(id) } }
+            try await stage.insert(ids)
+            try await stage.drained()
+            #expect(try await stage.database.count(old) == 0)
+            #expect(worker.records(of: "job.done").count { $0["outcome"] as? String == "partial" } == 0)
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus() == 0)
+
+            // Kept again: they come back when they are fetched.
+            _ = try await stage.worker()
+            let lifted = "SELECT count(*) FROM control WHERE transcripts_kept IS NULL"
+            try await stage.database.wait(for: lifted, toBe: "1")
+            try await stage.database.wait(
+                for: "SELECT (finished_at IS NOT NULL AND _after = '')::text FROM upkeep", toBe: "true")
+            try await stage.insert(ids)
+            try await stage.drained()
+            #expect(try await stage.database.count(old) > 0)
+            #expect(
+                try await stage.database.count("SELECT count(*) FROM engagements_live WHERE is_transcript_dropped") == 0
+            )
+        }
+    }
+}

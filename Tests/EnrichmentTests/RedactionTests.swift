@@ -1,0 +1,79 @@
+import Postgres
+import TestKit
+import Testing
+
+/// What is taken out of texts and JSON, and what only looks like it.
+struct RedactionTests {
+    private static let purged = [
+        ("email", "ann@x.example"), ("email", "O'Brien+sales@x.example"), ("contact", "cnt_Ann1"),
+        ("engagement", "ngmt_Gone1"),
+    ]
+
+    private static let texts: [(source: String, redacted: String)] = [
+        ("ann@x.example", "[purged]"),
+        ("Ann@X.Example and ann@x.example", "[purged] and [purged]"),
+        ("<ann@x.example>, (ann@x.example). mailto:ann@x.example;", "<[purged]>, ([purged]). mailto:[purged];"),
+        ("...ann@x.example...", "...[purged]..."),
+        ("'ann@x.example'", "'[purged]'"),
+        ("joann@x.example", "joann@x.example"),
+        ("jo.ann@x.example jo-ann@x.example jo+ann@x.example", "jo.ann@x.example jo-ann@x.example jo+ann@x.example"),
+        ("ann@x.example.org ann@x.example-2", "ann@x.example.org ann@x.example-2"),
+        ("joann@x.example ann@x.example ann@x.example.org", "joann@x.example [purged] ann@x.example.org"),
+        ("o'brien+SALES@x.example", "[purged]"),
+        ("brien+sales@x.example", "brien+sales@x.example"),
+        ("cnt_Ann1 cnt_ann1 cnt_Ann12 xcnt_Ann1 cnt_Ann1.", "[purged] cnt_ann1 cnt_Ann12 xcnt_Ann1 [purged]."),
+        ("https://app.example/ngmt_Gone1?x=1", "https://app.example/[purged]?x=1"),
+        ("ann@x", "ann@x"),
+        ("@x.example ann@ ann@@x.example", "@x.example ann@ ann@@x.example"),
+        ("", ""),
+        ("ünn@x.example ann@x.example\u{1}ann@x.example", "ünn@x.example [purged]\u{1}[purged]"),
+    ]
+
+    private static func database() async throws -> TestDatabase {
+        let database = try await TestDatabase()
+        let values = purged.map { "(suppression_key('\($0)', '\($1.replacing("'", with: "''"))'), '\($0)')" }
+        try await database.run("INSERT INTO suppressions (key, kind) VALUES " + values.joined(separator: ","))
+        return database
+    }
+
+    private static func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
+
+    @Test func wholeIdsAndAddressesAreTakenOutOfText() async throws {
+        let database = try await Self.database()
+        for (source, redacted) in Self.texts {
+            #expect(try await database.value("SELECT redacted(\(Self.quoted(source))::text)") == redacted)
+        }
+        #expect(try await database.value("SELECT redacted(NULL::text) IS NULL") == "t")
+        await database.drop()
+    }
+
+    /// The same in a string of a document, behind every escape that JSON has.
+    @Test func andOutOfJSON() async throws {
+        let database = try await Self.database()
+        for (source, redacted) in Self.texts where !source.contains("\u{1}") {
+            let (before, after) = (Self.quoted(source), Self.quoted(redacted))
+            let escapes = ["", "\\n", "\\t", "\\\\", "\\\"", "\\/", "\\b", "\\u0001", "\\u00e9 "]
+            for escape in escapes {
+                let document = { (text: String) in
+                    "format('[%s, {\"a\": %s}]', to_json('x'::text), '\"\(escape)' || substr(to_json(\(text)::text)::text, 2))::jsonb"
+                }
+                let found = try await database.value("SELECT redacted(\(document(before))) = \(document(after))")
+                #expect(found == "t", "\(escape)\(source)")
+            }
+        }
+        await database.drop()
+    }
+
+    /// Of what is written now: a hash of the key's own, and none of another database's.
+    @Test func aHashIsKeyed() async throws {
+        let (one, other) = (try await TestDatabase(), try await TestDatabase())
+        // Both are copies of one template.
+        try await other.run("UPDATE control SET _hash_key = gen_random_uuid()::text")
+        let key = "SELECT suppression_key('email', 'Ann@x.example ')"
+        #expect(try await one.value(key) == one.value("SELECT suppression_key('email', 'ann@x.example')"))
+        #expect(try await one.value(key) != other.value(key))
+        #expect(try await one.value(key) != one.value("SELECT suppression_key('contact', 'ann@x.example')"))
+        await one.drop()
+        await other.drop()
+    }
+}
