@@ -12,6 +12,8 @@ package final class Worker: Sendable {
         package var pollInterval: Duration = .seconds(1)
         package var expand: [Expand] = Expand.allCases
         package var credentialName = "default"
+        /// The workspace's name where a process works for several: in its records, and in views as `_workspace`.
+        package var workspace: String?
         /// Of all workers of the credential together.
         package var maxRequestsPerSecond: Double?
         /// Asks for what is stored with the ETag that it came with (contract U-7).
@@ -54,13 +56,22 @@ package final class Worker: Sendable {
     private let stopped = Mutex(false)
     private let misfit = Mutex<SchemaError?>(nil)
     private let channel = Mutex("")
+    private let sharedRings: Rings?
 
-    /// - Parameter keepsEnded: remembers what ended, for ``enrich(_:force:)``.
-    package init(_ configuration: Configuration, credentials: CredentialSource, log: Log, keepsEnded: Bool = false) {
+    /// - Parameters:
+    ///   - rings: of somebody who listens for several workers; without it the worker listens itself.
+    ///   - keepsEnded: remembers what ended, for ``enrich(_:force:)``.
+    package init(
+        _ configuration: Configuration, credentials: CredentialSource, log: Log, rings: Rings? = nil,
+        keepsEnded: Bool = false
+    ) {
+        sharedRings = rings
         bootID = Int64.random(in: .min ... .max)
         self.configuration = configuration
         self.credentials = credentials
-        self.log = log.adding([.worker: .string(String(UInt64(bitPattern: bootID), radix: 16))])
+        var base: LogFields = [.worker: .string(String(UInt64(bitPattern: bootID), radix: 16))]
+        if let name = configuration.workspace { base.fill(from: [.workspace: .string(name)]) }
+        self.log = log.adding(base)
         board = JobBoard(
             concurrency: configuration.concurrency, isRateCapped: configuration.maxRequestsPerSecond != nil)
         database = Database(configuration.database, bootID: bootID, log: self.log)
@@ -103,6 +114,9 @@ package final class Worker: Sendable {
                 try await registry.register(holdsLock: !database.health.isPooled, on: database.keep)
                 let name = try await registry.bellChannel(on: database.keep)
                 channel.withLock { $0 = name }
+                if let workspace = configuration.workspace {
+                    try await registry.nameWorkspace(workspace, on: database.keep)
+                }
                 return database.health.restored(role: "keep")
             } catch let error as PostgresError where error.isOutage {
                 database.health.lost(error, role: "keep")
@@ -337,7 +351,9 @@ package final class Worker: Sendable {
         _ channel: String, _ credentials: CredentialKeeper, _ sweeper: Sweeper?
     ) -> Task<Void, Never> {
         let keeper = keeper
-        let doorbell = Doorbell(database: database, channel: channel, bell: bell)
+        let rings = sharedRings ?? Rings()
+        rings.add(Rings.Ring(channel: channel, bell: bell, health: database.health))
+        let doorbell = sharedRings == nil ? Doorbell(database: database, rings: rings) : nil
         let pulse = Pulse(
             board: board, database: database, credentials: credentials, scopes: scopes, report: report,
             interval: configuration.heartbeatInterval, log: log
@@ -352,7 +368,7 @@ package final class Worker: Sendable {
                 group.addTask { await keeper.extendLeases() }
                 group.addTask { await keeper.watchOthers() }
                 group.addTask { await keeper.keepUp() }
-                group.addTask { await doorbell.run() }
+                if let doorbell { group.addTask { await doorbell.run() } }
                 group.addTask { await pulse.run() }
                 group.addTask { await watch.run() }
                 group.addTask { await self.endOnMisfit() }

@@ -60,19 +60,20 @@ package actor Connection {
         try run(name, deadline(timeout)) { socket in socket.sendScript(script) }
     }
 
-    /// Waits for notifications, of one channel or of any; returns their number, 0 after the timeout or ``interrupt()``.
+    /// Waits for notifications, of one channel or of any; returns the channel of each, none after the timeout or
+    /// ``interrupt()``.
     package func waitForNotifications(
         of channel: String? = nil, timeout: Duration
-    ) throws(PostgresError) -> Int {
+    ) throws(PostgresError) -> [String] {
         guard let socket else { throw .lost(statement: nil, sqlState: nil) }
         let deadline = ContinuousClock.now + timeout
         while true {
             guard socket.consumeInput() else { throw breakOff(.lost(statement: nil, sqlState: nil)) }
-            let count = socket.drainNotifications(of: channel)
-            if count > 0 { return count }
+            let channels = socket.drainNotifications().filter { channel == nil || channel == $0 }
+            if !channels.isEmpty { return channels }
             switch socket.wait(.readable, until: deadline, orWake: wakeDescriptor) {
             case .ready: continue
-            case .woken, .timedOut: return 0
+            case .woken, .timedOut: return []
             }
         }
     }

@@ -1,9 +1,9 @@
 /// The notifications of a connection that listens, as an async sequence.
 ///
-/// The payload is not given: a notification says "look", nothing more. A half-open socket is silent, so the connection is
+/// An element is the channels that rang; the payload is not given: a notification says "look", nothing more. A half-open socket is silent, so the connection is
 /// probed when nothing came for `probeInterval`; a probe that is not answered in 5 s ends the sequence with an error.
 package struct Notifications: AsyncSequence, Sendable {
-    package typealias Element = Void
+    package typealias Element = Set<String>
     package typealias Failure = PostgresError
 
     let connection: Connection
@@ -17,23 +17,23 @@ package struct Notifications: AsyncSequence, Sendable {
         let connection: Connection
         let probeInterval: Duration
 
-        /// Notifications that came together are one element. Nil once the task is cancelled.
-        package mutating func next() async throws(PostgresError) -> Void? {
-            while !Task.isCancelled {
-                if try await wait() > 0 { return () }
-                if Task.isCancelled { break }
-                _ = try await connection.query(Notifications.probe, timeout: .seconds(5))
-            }
-            return nil
+        /// Notifications that came together are one element, empty if none came for the probe's interval. Nil once the task is
+        /// cancelled.
+        package mutating func next() async throws(PostgresError) -> Set<String>? {
+            guard !Task.isCancelled else { return nil }
+            let channels = try await wait()
+            if Task.isCancelled { return nil }
+            if channels.isEmpty { _ = try await connection.query(Notifications.probe, timeout: .seconds(5)) }
+            return Set(channels)
         }
 
-        package mutating func next(isolation actor: isolated (any Actor)?) async throws(PostgresError) -> Void? {
+        package mutating func next(isolation actor: isolated (any Actor)?) async throws(PostgresError) -> Set<String>? {
             try await next()
         }
 
-        private func wait() async throws(PostgresError) -> Int {
+        private func wait() async throws(PostgresError) -> [String] {
             let (connection, probeInterval) = (connection, probeInterval)
-            let outcome: Result<Int, PostgresError> = await withTaskCancellationHandler {
+            let outcome: Result<[String], PostgresError> = await withTaskCancellationHandler {
                 do throws(PostgresError) {
                     return .success(try await connection.waitForNotifications(timeout: probeInterval))
                 } catch {
@@ -68,7 +68,7 @@ extension Connection {
     ) async throws(PostgresError) -> Bool {
         try listen(channel: channel)
         try await notify()
-        let isHeard = try waitForNotifications(of: channel, timeout: .seconds(2)) > 0
+        let isHeard = try !waitForNotifications(of: channel, timeout: .seconds(2)).isEmpty
         try run(script: "UNLISTEN \(quoteIdentifier(channel))", name: "unlisten")
         return isHeard
     }

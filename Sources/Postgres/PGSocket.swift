@@ -97,14 +97,14 @@ final class PGSocket {
         PQconsumeInput(connection) == 1
     }
 
-    /// How many notifications came, of one channel or of any.
-    func drainNotifications(of channel: String?) -> Int {
-        var count = 0
+    /// The channels of the notifications that came, in their order.
+    func drainNotifications() -> [String] {
+        var channels: [String] = []
         while let notification = PQnotifies(connection) {
-            if channel.map({ strcmp($0, notification.pointee.relname) == 0 }) ?? true { count += 1 }
+            channels.append(String(cString: notification.pointee.relname))
             PQfreemem(notification)
         }
-        return count
+        return channels
     }
 
     func wait(_ readiness: Readiness, until deadline: ContinuousClock.Instant, orWake wake: Int32 = -1) -> WaitResult {

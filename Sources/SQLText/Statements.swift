@@ -99,6 +99,8 @@ package enum Statements {
     package static let workerOthers = Statement(name: "worker_others", embedded: PackageResources.worker_others_sql)
     package static let workerRegister = Statement(
         name: "worker_register", embedded: PackageResources.worker_register_sql)
+    package static let workspaceName = Statement(
+        name: "workspace_name", embedded: PackageResources.workspace_name_sql)
     package static let writeDocuments = Statement(
         name: "write_documents", embedded: PackageResources.write_documents_sql)
     package static let writeFind = Statement(name: "write_find", embedded: PackageResources.write_find_sql)
@@ -116,6 +118,6 @@ package enum Statements {
         statusQueue, statusSuccess, statusWalks, statusWorkers, tablesLocked, transcriptsKeep, transcriptsRetain,
         verifyNote, verifyPage, verifyStored,
         walkDue, walkHold, walkPage, walkRecent, walkTake, workerIdle, workerLeave, workerOthers, workerRegister,
-        writeDocuments, writeFind, writeSettled,
+        workspaceName, writeDocuments, writeFind, writeSettled,
     ]
 }

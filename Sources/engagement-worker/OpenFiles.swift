@@ -12,7 +12,8 @@ enum OpenFiles {
     private static func needed(_ settings: Settings, receives: Bool) -> UInt {
         // A connection to the database takes two: its socket, and what wakes whoever waits for it.
         let received = receives ? Receiver.maxConnections + 2 : 0
-        return UInt(settings.concurrency + 2 * (settings.writers + 5) + received + reserve)
+        let each = settings.concurrency + 2 * (settings.writers + 5)
+        return UInt(each * max(1, settings.workspaces.count) + received + reserve)
     }
 
     /// Raises the limit to what these settings need, or fails if the hard limit is lower.

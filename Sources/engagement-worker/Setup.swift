@@ -79,6 +79,7 @@ enum Setup {
         configuration.pollInterval = settings.pollInterval
         configuration.expand = settings.expand.compactMap(Expand.init)
         configuration.credentialName = settings.credentialName
+        configuration.workspace = settings.workspace
         configuration.isConditional = settings.isConditional
         configuration.purgesOnScopeLoss = settings.onScopeLoss == .purge
         configuration.maxRequestsPerSecond = settings.maxRequestsPerSecond.map(Double.init)

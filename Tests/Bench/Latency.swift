@@ -28,7 +28,7 @@ struct Latency {
             for one in scene.rest.prefix(Self.samples) {
                 let start = Self.clock.now
                 _ = try await inserter.query(Self.insert, [.text(one.id)])
-                guard try await listener.waitForNotifications(timeout: .seconds(10)) > 0 else {
+                guard try await !listener.waitForNotifications(timeout: .seconds(10)).isEmpty else {
                     throw BenchError("no row after 10 s")
                 }
                 whole.append((Self.clock.now - start) / .milliseconds(1))

@@ -36,7 +36,7 @@ import Testing
     /// A statement of the listener brings in what was committed before it.
     private func heard(_ listener: Connection) async throws -> Int {
         try await listener.run(script: "SELECT 1", name: "bring")
-        return try await listener.waitForNotifications(timeout: .zero)
+        return try await listener.waitForNotifications(timeout: .zero).count
     }
 
     @Test func anInsertWakesASleepingWorker() async throws {

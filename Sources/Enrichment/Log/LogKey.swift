@@ -20,6 +20,8 @@ package enum LogKey: String, CaseIterable, Sendable {
     case coalesced
     case requestID = "request_id"
     case worker
+    /// Where a process works for several.
+    case workspace
 
     // The heartbeat.
     case verdict

@@ -43,6 +43,11 @@ struct WorkerRegistry: Sendable {
         try await session.query(Statements.transcriptsRetain).first?.boolean("has_more") ?? false
     }
 
+    /// What views show as `_workspace`.
+    func nameWorkspace(_ name: String, on session: Session) async throws(PostgresError) {
+        _ = try await session.query(Statements.workspaceName, [.text(name)])
+    }
+
     func bellChannel(on session: Session) async throws(PostgresError) -> String {
         guard let row = try await session.query(Statements.bellChannel).first else {
             throw .unexpectedResult(column: "channel")

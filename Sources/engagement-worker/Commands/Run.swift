@@ -24,41 +24,51 @@ struct Run: AsyncParsableCommand {
         let settings = try Setup.settings(options)
         try OpenFiles.makeRoom(for: settings, receives: settings.receives)
         let output = Setup.log(settings, descriptor: 1)
-        let configuration = try Setup.worker(settings)
-        let worker = Worker(configuration, credentials: try Setup.credentials(settings), log: output.log)
-        output.log(
-            .notice, .workerStart, "starting",
-            [
-                .version: .string(Version.current), .pid: .integer(Int(getpid())), .host: .string(configuration.host),
-                .schema: .string(settings.schema), .concurrency: .integer(settings.concurrency),
-                .expectedPeakMegabytes: .integer(Footprint(configuration).peakMegabytes),
-                .configuration: .strings(settings.summary),
-            ]
-        )
-        if Setup.isTokenExposed(settings) {
-            output.log(
-                .warning, .credentialExposed, "other users of this machine may read the token's file",
-                [.hint: "chmod o-rwx the file that ASKELEPHANT_TOKEN_FILE names"])
-        }
+        let members = try settings.members()
+        let fleet = Fleet(
+            try members.map { (try Setup.worker($0), try Setup.credentials($0)) }, log: output.log)
+        for member in members { try Self.introduce(member, output.log) }
         let receiver = settings.receives ? try Setup.receiver(settings, log: output.log) : nil
-        let lifecycle = Lifecycle(worker, receiver, output)
+        let lifecycle = Lifecycle(fleet, receiver, output)
         let listening = Task { for await signal in signals { lifecycle.handle(signal) } }
         defer { listening.cancel() }
         do {
-            if settings.autoMigrate { try await Migrate.apply(settings, log: output.log) }
-            try await Setup.within(settings.startTimeout) { try await worker.connect() }
-            try await worker.prepare()
-            lifecycle.isReady()
-            if let receiver { try await Setup.start(receiver, settings) }
+            if settings.autoMigrate {
+                for member in members { try await Migrate.apply(member, log: output.log) }
+            }
+            try await Setup.within(settings.startTimeout) { try await fleet.connect() }
             async let upkeep: Void? = receiver?.keepUp()
-            let ended = await worker.run(once: once)
+            let ended = try await fleet.run(once: once) {
+                lifecycle.isReady()
+                if let receiver { try await Setup.start(receiver, settings) }
+            }
             await receiver?.stop(within: .seconds(2))
-            if let misfit = ended.misfit { lifecycle.end(Failure(misfit)) }
-            if once, ended.isCredentialRefused { lifecycle.end(.credentialRefused) }
-            lifecycle.end(once && ended.dead > 0 ? .found : .ok)
+            if let misfit = ended.compactMap(\.misfit).first { lifecycle.end(Failure(misfit)) }
+            if once, ended.contains(where: \.isCredentialRefused) { lifecycle.end(.credentialRefused) }
+            lifecycle.end(once && ended.contains { $0.dead > 0 } ? .found : .ok)
         } catch {
             lifecycle.end(Failure(error))
         }
+    }
+}
+
+extension Run {
+    /// What a worker of these settings begins with.
+    private static func introduce(_ settings: Settings, _ log: Log) throws {
+        let configuration = try Setup.worker(settings)
+        let fields: LogFields = [
+            .version: .string(Version.current), .pid: .integer(Int(getpid())), .host: .string(configuration.host),
+            .schema: .string(settings.schema), .concurrency: .integer(settings.concurrency),
+            .expectedPeakMegabytes: .integer(Footprint(configuration).peakMegabytes),
+            .configuration: .strings(settings.summary),
+        ]
+        var log = log
+        if let name = configuration.workspace { log = log.adding([.workspace: .string(name)]) }
+        log(.notice, .workerStart, "starting", fields)
+        guard Setup.isTokenExposed(settings) else { return }
+        log(
+            .warning, .credentialExposed, "other users of this machine may read the token's file",
+            [.hint: "chmod o-rwx the file that ASKELEPHANT_TOKEN_FILE names"])
     }
 }
 
@@ -69,13 +79,13 @@ private final class Lifecycle: Sendable {
         var stops = 0
     }
 
-    private let worker: Worker
+    private let fleet: Fleet
     private let receiver: Receiver?
     private let output: LogOutput
     private let state = Mutex(State())
 
-    init(_ worker: Worker, _ receiver: Receiver?, _ output: LogOutput) {
-        self.worker = worker
+    init(_ fleet: Fleet, _ receiver: Receiver?, _ output: LogOutput) {
+        self.fleet = fleet
         self.receiver = receiver
         self.output = output
     }
@@ -86,7 +96,7 @@ private final class Lifecycle: Sendable {
     func handle(_ signal: UnixSignal) {
         if signal == .sighup {
             receiver?.reload()
-            return worker.recheck()
+            return fleet.recheck()
         }
         let (isReady, stops) = state.withLock { state in
             state.stops += 1
@@ -94,7 +104,7 @@ private final class Lifecycle: Sendable {
         }
         if stops > 1 { end(.stoppedEarly) }
         if !isReady { end(.ok) }
-        worker.stop()
+        fleet.stop()
     }
 
     func end(_ failure: Failure) -> Never {

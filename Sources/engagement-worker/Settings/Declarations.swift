@@ -32,6 +32,12 @@ extension Settings {
 
     private static let work: [Declaration] = [
         .flag("schema", \.schema, .schemaName, help: "The schema of the queue and of all tables"),
+        .flag(
+            "workspace", \.workspaces, .workspaces, sample: "acme=acme,/run/secrets/acme-token",
+            help: "A workspace that run works for, with a schema and a token of its own; several may be given"),
+        .flag(
+            "workspaces-file", \.workspacesFile, .path, sample: "/etc/engagement-worker.workspaces",
+            help: "A file of workspaces, one a line"),
         .flag("concurrency", \.concurrency, .integer(1...1024), help: "The most requests to the API at a time"),
         .flag(
             "max-requests-per-second", \.maxRequestsPerSecond, .limit(1...10_000), sample: "50",

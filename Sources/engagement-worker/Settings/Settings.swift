@@ -19,6 +19,10 @@ struct Settings: Equatable, Sendable {
 
     // The work.
     var schema = "askelephant"
+    var workspaces: [WorkspaceEntry] = []
+    var workspacesFile: String?
+    /// The one of several that these settings are of.
+    var workspace: String?
     var concurrency = 64
     var maxRequestsPerSecond: Int?
     var writers = 2

@@ -8,6 +8,8 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: .setting("schema")) var schema: String?
     @Option(name: [.customShort("j"), .long], help: .setting("concurrency")) var concurrency: String?
     @Option(help: .setting("max-requests-per-second")) var maxRequestsPerSecond: String?
+    @Option(help: .setting("workspace")) var workspace: [String] = []
+    @Option(help: .setting("workspaces-file")) var workspacesFile: String?
     @Option(help: .setting("writers")) var writers: String?
     @Option(help: .setting("expand")) var expand: String?
     @Flag(inversion: .prefixedNo, help: .setting("conditional")) var conditional: Bool?
@@ -45,7 +47,9 @@ struct SettingsOptions: ParsableArguments {
     /// What was given, by the flag's name, as ``Settings/load(flags:environment:)`` takes it.
     var flags: [String: String] {
         let given: [String: String?] = [
-            "config": config, "schema": schema, "concurrency": concurrency, "writers": writers, "expand": expand,
+            "config": config, "schema": schema, "concurrency": concurrency, "writers": writers,
+            "workspace": workspace.isEmpty ? nil : workspace.joined(separator: "\n"),
+            "workspaces-file": workspacesFile, "expand": expand,
             "max-requests-per-second": maxRequestsPerSecond, "conditional": conditional?.description,
             "credential-name": credentialName, "on-scope-loss": onScopeLoss, "poll-interval": pollInterval,
             "lease": lease, "max-attempts": maxAttempts, "backoff-base": backoffBase, "backoff-cap": backoffCap,

@@ -130,6 +130,9 @@ private struct Resolution {
         if settings.backoffBase > settings.backoffCap {
             refuse("backoff-base", "is longer than backoff-cap")
         }
+        if !settings.workspaces.isEmpty, settings.workspacesFile != nil {
+            refuse("workspace", "and workspaces-file are both given; remove one of them")
+        }
         if settings.isConditional, settings.expand.contains("media_url") {
             refuse("conditional", "needs --expand without media_url: its signed address is another one in every answer")
         }
