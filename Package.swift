@@ -44,8 +44,8 @@ let package = Package(
         .target(
             name: "SQLText",
             dependencies: ["Postgres"],
-            exclude: ["sql/README.md"],
-            resources: [.embedInCode("sql/migrations"), .embedInCode("sql/queries")],
+            exclude: ["sql/README.md", "sql/examples"],
+            resources: [.embedInCode("sql/migrations"), .embedInCode("sql/queries"), .embedInCode("sql/options")],
             swiftSettings: settings
         ),
         .target(

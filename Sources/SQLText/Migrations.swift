@@ -27,6 +27,9 @@ package struct Migration: Sendable {
         Migration(20, "purge", PackageResources.m0020_purge_sql),
     ]
 
+    /// What `migrate --with-outbox` adds; may be run again.
+    package static let outbox = String(decoding: PackageResources.outbox_sql, as: UTF8.self)
+
     /// The schema version that this binary is written for.
     package static let latest = all.count
 

@@ -50,6 +50,7 @@ package enum Statements {
     package static let mediaExpire = Statement(name: "media_expire", embedded: PackageResources.media_expire_sql)
     package static let migrationsApplied = Statement(
         name: "migrations_applied", embedded: PackageResources.migrations_applied_sql)
+    package static let outboxPrune = Statement(name: "outbox_prune", embedded: PackageResources.outbox_prune_sql)
     package static let purgeEngagement = Statement(
         name: "purge_engagement", embedded: PackageResources.purge_engagement_sql)
     package static let purgeForget = Statement(name: "purge_forget", embedded: PackageResources.purge_forget_sql)
@@ -111,7 +112,8 @@ package enum Statements {
         credentialTry, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements,
         demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementETags, engagementIngest,
         engagementShow, eventPrune, eventReceive, eventSpread, jobClaim, jobClaimSuspect, jobExtend, jobInsert,
-        jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, purgeEngagement,
+        jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, outboxPrune,
+        purgeEngagement,
         purgeForget, purgeKey, purgePerson, purgeRedact, purgeTables, queueBloat,
         queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe,
         scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps,

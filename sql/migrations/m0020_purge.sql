@@ -3,9 +3,11 @@
 ALTER TABLE control
     ADD COLUMN workspace text,
     ADD COLUMN transcripts_kept interval,
+    ADD COLUMN outbox_kept interval NOT NULL DEFAULT '7 days',
     ADD COLUMN _hash_key text NOT NULL DEFAULT gen_random_uuid() || '-' || gen_random_uuid();
 COMMENT ON COLUMN control.workspace IS 'The name that views show as _workspace; NULL: the schema''s.';
 COMMENT ON COLUMN control.transcripts_kept IS 'Transcripts of engagements that took place longer ago are not kept (--retain-transcripts); NULL: all are.';
+COMMENT ON COLUMN control.outbox_kept IS 'How long rows of the outbox are kept, if there is one (migrate --with-outbox). Yours to change.';
 COMMENT ON COLUMN control._hash_key IS 'Key of the hashes in suppressions and of _key in views. Without it they say nothing.';
 
 CREATE TABLE suppressions (
@@ -268,6 +270,35 @@ BEGIN
     RETURN n;
 END $$;
 COMMENT ON FUNCTION redact_blocks IS 'Internal: takes what was purged out of other rows.';
+
+-- What was said of purges goes, too.
+CREATE FUNCTION forget(kinds text[], forgotten text[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    keys text[] := ARRAY(SELECT suppression_key(t.kind, t.value) FROM unnest(kinds, forgotten) AS t(kind, value));
+BEGIN
+    DELETE FROM suppressions AS s WHERE s.key = ANY (keys);
+    IF to_regclass('outbox') IS NOT NULL THEN
+        DELETE FROM outbox AS o WHERE o.engagement_id IS NULL AND o._key = ANY (keys);
+    END IF;
+END $$;
+COMMENT ON FUNCTION forget IS 'Internal: removes the hashes of what was purged.';
+
+-- The outbox is there only if somebody wanted it (migrate --with-outbox). True when there may be more.
+CREATE FUNCTION prune_outbox(most bigint) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    n bigint;
+BEGIN
+    IF to_regclass('outbox') IS NULL THEN
+        RETURN false;
+    END IF;
+    DELETE FROM outbox AS o USING (
+        SELECT p.tx, p._key FROM outbox AS p
+        WHERE p.changed_at < now() - (SELECT c.outbox_kept FROM control AS c) ORDER BY p.tx, p._key LIMIT most FOR UPDATE SKIP LOCKED) AS old
+    WHERE o.tx = old.tx AND o._key = old._key;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n = most;
+END $$;
+COMMENT ON FUNCTION prune_outbox IS 'Internal: deletes old rows of the outbox.';
 
 -- Transcripts that are not kept any more. What _parts says of them stays: a digest of what was there, so that the same one is not
 -- taken for news.

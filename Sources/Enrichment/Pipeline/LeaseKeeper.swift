@@ -81,7 +81,7 @@ struct LeaseKeeper: Sendable {
         }
     }
 
-    /// The worker's sign of life for people, and the end of old signed URLs and transcripts.
+    /// The worker's sign of life for people, and the end of old signed URLs, transcripts and rows of the outbox.
     func keepUp() async {
         var saidTranscripts = false
         while !Task.isCancelled {
@@ -93,6 +93,7 @@ struct LeaseKeeper: Sendable {
                     saidTranscripts = true
                 }
                 while try await registry.retainTranscripts(on: database.keep) {}
+                while try await registry.pruneOutbox(on: database.keep) {}
             }
             await pause(.seconds(30))
         }

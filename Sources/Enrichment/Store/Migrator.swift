@@ -32,11 +32,14 @@ package struct Migrator: Sendable {
     ///
     /// - Parameters:
     ///   - withBell: false leaves the NOTIFY trigger out, since NOTIFY forbids PREPARE TRANSACTION.
+    ///   - withOutbox: adds the outbox, if it is not there.
     ///   - dryRun: only tells what is missing.
-    package func migrate(withBell: Bool = true, dryRun: Bool = false) async throws -> [Migration] {
+    package func migrate(
+        withBell: Bool = true, withOutbox: Bool = false, dryRun: Bool = false
+    ) async throws -> [Migration] {
         if try await isPooled() {
             let missing = try await missing(try await open(isPooled: true))
-            guard dryRun || (missing.isEmpty && withBell) else { throw SchemaError.pooler }
+            guard dryRun || (missing.isEmpty && withBell && !withOutbox) else { throw SchemaError.pooler }
             return missing
         }
         let connection = try await open()
@@ -58,6 +61,11 @@ package struct Migrator: Sendable {
                     script: "DROP TRIGGER IF EXISTS ring_bell ON enrichment_queue", name: "migrate_bell")
             }
         }
+        if withOutbox {
+            try await inTransaction(connection) { () throws(PostgresError) in
+                try await connection.run(script: Migration.outbox, name: "migrate_outbox")
+            }
+        }
         await connection.close()
         return missing
     }
@@ -77,9 +85,10 @@ package struct Migrator: Sendable {
     }
 
     /// All migrations as one script for psql, for those who apply them by other means.
-    package static func script(schema: String) -> String {
+    package static func script(schema: String, withOutbox: Bool = false) -> String {
         let head =
             "SET search_path = \(quoteIdentifier(schema)), pg_temp;\nCREATE SCHEMA IF NOT EXISTS \(quoteIdentifier(schema));\n"
+        let outbox = withOutbox ? "\nBEGIN;\n\(Migration.outbox)\nCOMMIT;\n" : ""
         return Migration.all.reduce(head + bookkeeping + "\n") { script, migration in
             script + """
 
@@ -91,7 +100,7 @@ package struct Migrator: Sendable {
                 COMMIT;
 
                 """
-        }
+        } + outbox
     }
 
     // MARK: -

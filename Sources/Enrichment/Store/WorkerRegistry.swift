@@ -43,6 +43,11 @@ struct WorkerRegistry: Sendable {
         try await session.query(Statements.transcriptsRetain).first?.boolean("has_more") ?? false
     }
 
+    /// Deletes a slice of what is too old in the outbox; true when there may be more.
+    func pruneOutbox(on session: Session) async throws(PostgresError) -> Bool {
+        try await session.query(Statements.outboxPrune).first?.boolean("has_more") ?? false
+    }
+
     /// What views show as `_workspace`.
     func nameWorkspace(_ name: String, on session: Session) async throws(PostgresError) {
         _ = try await session.query(Statements.workspaceName, [.text(name)])

@@ -16,17 +16,21 @@ struct Migrate: AsyncParsableCommand {
     @Flag(help: "Show the schema's version and this binary's.") var status = false
     @Flag(help: "Leave the NOTIFY trigger out, since NOTIFY forbids PREPARE TRANSACTION; workers then poll.")
     var withoutBell = false
+    @Flag(help: "Add the outbox: a row for each engagement that a transaction changed.") var withOutbox = false
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func run() async throws {
         let settings = try Setup.settings(options)
-        if isSQL { return print(Migrator.script(schema: settings.schema), terminator: "") }
+        if isSQL {
+            return print(Migrator.script(schema: settings.schema, withOutbox: withOutbox), terminator: "")
+        }
         let migrator = try Self.migrator(settings)
         if status {
             let version = try await migrator.version()
             return print("schema \(settings.schema): version \(version); this binary: version \(Migration.latest)")
         }
-        let applied = try await migrator.migrate(withBell: !withoutBell, dryRun: dryRun)
+        let applied = try await migrator.migrate(
+            withBell: !withoutBell, withOutbox: withOutbox, dryRun: dryRun)
         for migration in applied {
             print("\(dryRun ? "would apply" : "applied") m\(migration.version) \(migration.name)")
         }
