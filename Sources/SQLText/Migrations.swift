@@ -25,6 +25,7 @@ package struct Migration: Sendable {
         Migration(18, "events", PackageResources.m0018_events_sql),
         Migration(19, "walks", PackageResources.m0019_walks_sql),
         Migration(20, "purge", PackageResources.m0020_purge_sql),
+        Migration(21, "retention", PackageResources.m0021_retention_sql),
     ]
 
     /// What `migrate --with-outbox` adds; may be run again.

@@ -51,13 +51,18 @@ package enum Statements {
     package static let migrationsApplied = Statement(
         name: "migrations_applied", embedded: PackageResources.migrations_applied_sql)
     package static let outboxPrune = Statement(name: "outbox_prune", embedded: PackageResources.outbox_prune_sql)
+    package static let purgeCheck = Statement(name: "purge_check", embedded: PackageResources.purge_check_sql)
+    package static let purgeEnd = Statement(name: "purge_end", embedded: PackageResources.purge_end_sql)
     package static let purgeEngagement = Statement(
         name: "purge_engagement", embedded: PackageResources.purge_engagement_sql)
     package static let purgeForget = Statement(name: "purge_forget", embedded: PackageResources.purge_forget_sql)
     package static let purgeKey = Statement(name: "purge_key", embedded: PackageResources.purge_key_sql)
-    package static let purgePerson = Statement(name: "purge_person", embedded: PackageResources.purge_person_sql)
+    package static let purgeNeedles = Statement(name: "purge_needles", embedded: PackageResources.purge_needles_sql)
+    package static let purgePersons = Statement(name: "purge_persons", embedded: PackageResources.purge_persons_sql)
     package static let purgeRedact = Statement(name: "purge_redact", embedded: PackageResources.purge_redact_sql)
+    package static let purgeSuppress = Statement(name: "purge_suppress", embedded: PackageResources.purge_suppress_sql)
     package static let purgeTables = Statement(name: "purge_tables", embedded: PackageResources.purge_tables_sql)
+    package static let purgeWho = Statement(name: "purge_who", embedded: PackageResources.purge_who_sql)
     package static let queueBloat = Statement(name: "queue_bloat", embedded: PackageResources.queue_bloat_sql)
     package static let queueSummary = Statement(name: "queue_summary", embedded: PackageResources.queue_summary_sql)
     package static let rateMeet = Statement(name: "rate_meet", embedded: PackageResources.rate_meet_sql)
@@ -113,8 +118,8 @@ package enum Statements {
         demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementETags, engagementIngest,
         engagementShow, eventPrune, eventReceive, eventSpread, jobClaim, jobClaimSuspect, jobExtend, jobInsert,
         jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, outboxPrune,
-        purgeEngagement,
-        purgeForget, purgeKey, purgePerson, purgeRedact, purgeTables, queueBloat,
+        purgeCheck, purgeEnd, purgeEngagement, purgeForget, purgeKey, purgeNeedles, purgePersons, purgeRedact,
+        purgeSuppress, purgeTables, purgeWho, queueBloat,
         queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe,
         scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps,
         statusQueue, statusSuccess, statusWalks, statusWorkers, tablesLocked, transcriptsKeep, transcriptsRetain,

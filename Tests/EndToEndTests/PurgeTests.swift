@@ -7,6 +7,8 @@ import Testing
 
 /// What was purged leaves no trace and does not come back.
 @Suite(.serialized) struct PurgeTests {
+    private static let withoutMedia = "companies,contacts,owner,action_items,signals,transcript,tags"
+
     private static func key(_ stage: Stage, _ id: String) async throws -> String {
         try await stage.database.value("SELECT suppression_key('engagement', '\(id)')") ?? ""
     }
@@ -91,6 +93,16 @@ import Testing
             #expect(try await stage.database.value(gone) == "t")
             #expect(try await stage.database.value("SELECT state FROM enrichment_state('\(id)')") == "purged")
             #expect(try await stage.command(["verify"]).status == 0)
+            // By name, too; also once somebody is purged, for whose sake every answer is looked through.
+            for command in [["enrich", id], ["purge", "--contact", "cnt_nobody"], ["enrich", id]] {
+                #expect(try await stage.command(command).status == 0)
+            }
+            let tried = try await stage.command(["enrich", "--dry-run", id])
+            #expect(tried.status == 1 && tried.output.contains("purged"), "\(tried.output)")
+            #expect(stage.world.requestCount(for: id) == asked, "it was asked for")
+            try await stage.database.run("SELECT deny_parts('default', '{tags}', '{rid_1}', '\(id)')")
+            #expect(try await stage.database.traces(of: [id]) == [])
+            #expect(try await stage.command(["purge", "--contact", "cnt_nobody", "--forget"]).status == 0)
 
             #expect(try await stage.command(["purge", id, "--forget"]).status == 0)
             #expect(try await stage.database.count("SELECT count(*) FROM suppressions") == 0)
@@ -159,6 +171,22 @@ import Testing
             #expect(
                 try await stage.database.count(
                     "SELECT count(*) FROM engagement_contacts WHERE contact_id = 'cnt_joann'") == 2)
+            // Forgotten, all of it comes back, though the source says what it said before.
+            let forget =
+                byAddress ? ["--email", "ann.lee@acme.example"] : ["--contact", "cnt_ann", "--contact", "cnt_ann2"]
+            #expect(try await stage.command(["purge", "--forget"] + forget).status == 0)
+            #expect(try await stage.database.count("SELECT count(*) FROM suppressions") == 0)
+            try await stage.insert([first, second])
+            #expect(
+                try await stage.command(["run", "--once", "--conditional", "--expand", Self.withoutMedia]).status == 0)
+            #expect(
+                try await stage.database.count("SELECT count(*) FROM contacts WHERE last_name = 'Leeuwenhoek'") == 2)
+            #expect(
+                try await stage.database.count("SELECT count(*) FROM engagements WHERE title LIKE '%Ann.Lee@Acme%'")
+                    == 2)
+            #expect(
+                try await stage.database.count(
+                    "SELECT count(*) FROM engagement_transcripts WHERE transcript LIKE '%ann.lee@acme%'") == 2)
         }
     }
 
@@ -210,6 +238,93 @@ import Testing
                 let outcomes = worker.records(of: "job.done").dropFirst().compactMap { $0["outcome"] as? String }
                 #expect(Set(outcomes) == ["lease_lost", "suppressed"], "\(outcomes)")
             }
+        }
+    }
+
+    /// An owner: the engagements stay theirs, by an id of which nothing more is known, whatever comes later.
+    @Test func ofAUserTheIDStays() async throws {
+        try await Stage.run { stage in
+            let id = stage.world.id(1)
+            let body = { (owner: String) in
+                """
+                {"object":"engagement","id":"\(id)","title":"A","engagement_type":"NOTE","processing_status":"COMPLETED",
+                "updated_at":"2026-01-01T00:00:00Z","owner_user_id":"usr_olga","companies":[],"contacts":[],
+                "owner":\(owner),"action_items":[],"signals":[],"transcript":null,"media_url":null,"tags":[]}
+                """
+            }
+            let olga =
+                #"{"id":"usr_olga","first_name":"Olga","last_name":"Petrova","emails":[{"email":"olga@us.example","is_primary":true}]}"#
+            stage.world.override(id, SimResponse(status: 200, body: Array(body(olga).utf8)))
+            try await stage.insert([id])
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            #expect(try await stage.command(["purge", "--email", "olga@us.example"]).status == 0)
+            for later in [olga, #"{"id":"usr_olga","first_name":"Olga","emails":[]}"#] {
+                #expect(try await stage.database.traces(of: ["olga@us", "petrova", "\"olga\""]) == [])
+                #expect(try await stage.database.value("SELECT owner_user_id FROM engagements_live") == "usr_olga")
+                stage.world.override(id, SimResponse(status: 200, body: Array(body(later).utf8)))
+                try await stage.insert([id])
+                #expect(try await stage.command(["run", "--once"]).status == 0)
+            }
+            #expect(try await stage.database.traces(of: ["olga@us", "petrova", "\"olga\""]) == [])
+            #expect(try await stage.database.count("SELECT count(*) FROM users WHERE first_name IS NOT NULL") == 0)
+        }
+    }
+
+    /// Killed while it looks through the tables, it has forgotten nothing of what it looked for.
+    @Test func onePurgeEndsWhatAnotherBeganAndFoundAddressesAreLookedForToo() async throws {
+        try await Stage.run { stage in
+            let id = try #require(stage.ids(0..<50).first { !stage.world.truth($0).contacts.isEmpty })
+            let person = stage.world.truth(id).contacts[0]
+            let ids = stage.ids(0..<50)
+            try await stage.insert(ids)
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            let addresses = person.emails.map(\.email)
+            try await stage.database.run(
+                "UPDATE engagements SET description = '\((addresses + [person.id]).joined(separator: " / "))' WHERE id = '\(ids[0])'"
+            )
+            let blocker = try await stage.database.connect()
+            try await blocker.run(script: "BEGIN; LOCK TABLE companies", name: "lock")
+            let first = try stage.start(["purge", "--email", addresses[0]])
+            try await eventually("it looks through the tables") { first.errors.contains("looking through companies") }
+            try await first.kill9()
+            await blocker.close()
+            #expect(try await stage.database.count("SELECT count(*) FROM purge_needles") > 1)
+            #expect(try await stage.command(["purge", "--email", addresses[0]]).status == 0)
+            #expect(try await stage.database.traces(of: addresses + [person.id]) == [])
+        }
+    }
+
+    /// Many rows, in tables of every kind, and two that say the same once they are redacted.
+    @Test func rowsAreFoundInEverySlice() async throws {
+        try await Stage.run { stage in
+            try await stage.insert([stage.world.id(1)])
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            try await stage.database.run(
+                """
+                INSERT INTO webhook_events (message_id, type, object_id, outcome)
+                SELECT 'm' || n, 't', CASE n % 7 WHEN 0 THEN 'cnt_Ann' WHEN 1 THEN 'ANN@x.example' ELSE 'cnt_Anne' END, 'ignored'
+                FROM generate_series(1, 1000) AS n
+                """)
+            try await stage.database.run(
+                """
+                INSERT INTO crm_associations (subject_type, subject_id, source, object_type, crm_object_id, first_seen_at)
+                VALUES ('company', 'c', 's', 't', 'ann@x.example', now()), ('company', 'c', 's', 't', 'Ann@x.example', now()),
+                       ('company', 'c', 's', 't', 'joann@x.example', now())
+                """)
+            try await stage.database.run(
+                "INSERT INTO tags (id, name, _raw, _observed_at) VALUES ('t', 'by ann@x.example', '{\"a\": [\"ann@x.example\"]}', now())"
+            )
+            let ended = try await stage.command(["purge", "--email", "ann@x.example", "--contact", "cnt_Ann"])
+            #expect(ended.status == 0 && ended.output.contains("now without: \(142 + 143 + 2 + 1)"), "\(ended.output)")
+            #expect(
+                try await stage.database.count("SELECT count(*) FROM webhook_events WHERE object_id = 'cnt_Anne'")
+                    == 715)
+            #expect(try await stage.database.count("SELECT count(*) FROM crm_associations WHERE subject_id = 'c'") == 2)
+            #expect(
+                try await stage.database.value("SELECT name || _raw FROM tags WHERE id = 't'")
+                    == #"by [purged]{"a": ["[purged]"]}"#)
+            let left = Set(try await stage.database.traces(of: ["ann@x.example", "cnt_ann"]))
+            #expect(left == ["crm_associations.crm_object_id: ann@x.example", "webhook_events.object_id: cnt_ann"])
         }
     }
 

@@ -13,12 +13,20 @@ COMMENT ON COLUMN control._hash_key IS 'Key of the hashes in suppressions and of
 CREATE TABLE suppressions (
     key       text PRIMARY KEY,
     kind      text        NOT NULL,
-    purged_at timestamptz NOT NULL DEFAULT now()
+    purged_at timestamptz NOT NULL DEFAULT now(),
+    _with     text        NOT NULL
 );
-COMMENT ON TABLE suppressions IS 'What was purged, as keyed hashes: it is not stored again. "engagement-worker purge --forget" removes a row.';
+COMMENT ON TABLE suppressions IS 'What was purged, as keyed hashes: it is not stored again. "engagement-worker purge --forget" removes them.';
 COMMENT ON COLUMN suppressions.key IS 'suppression_key() of what was purged.';
-COMMENT ON COLUMN suppressions.kind IS 'engagement, contact or email.';
+COMMENT ON COLUMN suppressions.kind IS 'engagement, contact, user or email.';
+COMMENT ON COLUMN suppressions._with IS 'The key of what was named to the purge that this belongs to: both are forgotten together.';
 CREATE INDEX suppressions_order ON suppressions (kind, purged_at);
+
+CREATE TABLE purge_needles (
+    needle text PRIMARY KEY
+);
+COMMENT ON TABLE purge_needles IS 'What a purge that is under way still looks for in other rows; empty once it has ended. One that was broken off is ended by the next.';
+COMMENT ON COLUMN purge_needles.needle IS 'An id or address.';
 
 -- As HMAC does it: twice, with the key before both.
 CREATE FUNCTION keyed_hash(secret text, kind text, value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -47,18 +55,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION lock_writing IS 'Internal: orders purges and all other writers.';
 
--- What a purge may mean stands in a text by itself: engagement ids, contact ids, addresses.
+-- Ids and addresses in a text. An address stands between characters that no address has; points, quotes and dashes around it may not be
+-- its own, so it is looked for with and without them.
 CREATE FUNCTION purgeable(source text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT ARRAY(SELECT DISTINCT m[1] FROM regexp_matches(
-        source, '(\m(?:ngmt|cnt)_[A-Za-z0-9]{1,64}\M|[[:alnum:]][[:alnum:]._%+''-]*@[[:alnum:]-]+(?:\.[[:alnum:]-]+)+)', 'g') AS m)
+    SELECT ARRAY(
+        SELECT DISTINCT c
+        FROM regexp_matches(source, '((?:ngmt|cnt)_[A-Za-z0-9]+|[^\s@<>()\[\]{},;:"/\\|=?&#!*^$\x01]{1,64}@[^\s@<>()\[\]{},;:"/\\|=?&#!*^$\x01''%+_]{1,255})', 'g') AS m
+        CROSS JOIN LATERAL unnest(ARRAY[m[1], btrim(m[1], '._%+''-')]) AS c)
 $$;
 COMMENT ON FUNCTION purgeable(text) IS 'Internal: ids and addresses in a text.';
 
-CREATE FUNCTION purgeable(person jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT array_remove(ARRAY[person ->> 'id', person ->> 'email'] || ARRAY(
+CREATE FUNCTION addresses(person jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT array_remove(ARRAY[person ->> 'email'] || ARRAY(
         SELECT coalesce(e ->> 'email', e #>> '{}') FROM jsonb_array_elements(CASE WHEN jsonb_typeof(person -> 'emails') = 'array' THEN person -> 'emails' END) AS e), NULL)
 $$;
-COMMENT ON FUNCTION purgeable(jsonb) IS 'Internal: id and addresses of a contact or user, as delivered.';
+COMMENT ON FUNCTION addresses IS 'Internal: the addresses of a contact or user, as delivered.';
 
 CREATE FUNCTION purged_of(candidates text[]) RETURNS text[] LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
@@ -73,18 +84,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION purged_of IS 'Internal: those that were purged.';
 
--- Where one stands by itself: not within a longer address.
-CREATE FUNCTION without(source text, purged text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+-- Where one stands by itself: an address not within a longer one, an id not within a longer word of letters and digits.
+CREATE FUNCTION without(source text, tokens text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     token text;
+    literal text;
 BEGIN
-    FOREACH token IN ARRAY purged LOOP
-        source := regexp_replace(
-            source, '(?<![[:alnum:]][._%+''-]*)' || regexp_replace(token, '([^[:alnum:]])', '\\\1', 'g') || '(?![[:alnum:]-]|\.[[:alnum:]-])', '[purged]', 'g');
+    FOREACH token IN ARRAY tokens LOOP
+        literal := regexp_replace(token, '([^[:alnum:]])', '\\\1', 'g');
+        IF token LIKE '%@%' THEN
+            source := regexp_replace(
+                source, '((?:^|[\s@<>()\[\]{},;:"/\\|=?&#!*^$\x01])[._%+''-]*)' || literal || '(?![.-]*[^\s@<>()\[\]{},;:"/\\|=?&#!*^$\x01''%+_.-])',
+                '\1[purged]', 'gi');
+        ELSE
+            source := regexp_replace(source, '(^|[^A-Za-z0-9])' || literal || '(?![A-Za-z0-9])', '\1[purged]', 'g');
+        END IF;
     END LOOP;
     RETURN source;
 END $$;
-COMMENT ON FUNCTION without IS 'Internal: a text without these ids and addresses.';
+COMMENT ON FUNCTION without(text, text[]) IS 'Internal: a text without these ids and addresses.';
 
 -- In JSON's text a letter may belong to an escape: a character that cannot stand there ends each.
 CREATE FUNCTION marked(document jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -92,38 +110,70 @@ CREATE FUNCTION marked(document jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARAL
 $$;
 COMMENT ON FUNCTION marked IS 'Internal: a document''s text, each escape of which ends with U+0001.';
 
+CREATE FUNCTION without(document jsonb, tokens text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
+    SELECT replace(without(marked(document), tokens), chr(1), '')::jsonb
+$$;
+COMMENT ON FUNCTION without(jsonb, text[]) IS 'Internal: a document without these ids and addresses.';
+
 CREATE FUNCTION redacted(source text) RETURNS text LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT without(source, purged_of(purgeable(source)))
 $$;
 COMMENT ON FUNCTION redacted(text) IS 'Internal: a text without what was purged.';
-
-CREATE FUNCTION redacted(document jsonb) RETURNS jsonb LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT replace(redacted(marked(document)), chr(1), '')::jsonb
-$$;
-COMMENT ON FUNCTION redacted(jsonb) IS 'Internal: a document without what was purged.';
 
 -- A purged contact is left out. Of a purged owner the id stays: the engagement is still theirs.
 CREATE FUNCTION without_purged(document jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     contacts jsonb := CASE WHEN jsonb_typeof(document -> 'contacts') = 'array' THEN document -> 'contacts' END;
     owner jsonb := CASE WHEN jsonb_typeof(document -> 'owner') = 'object' THEN document -> 'owner' END;
-    purged text[] := purged_of(purgeable(marked(document)) || purgeable(owner) || ARRAY(
-        SELECT unnest(purgeable(c)) FROM jsonb_array_elements(contacts) AS c));
+    purged text[] := purged_of(purgeable(marked(document)) || addresses(owner) || ARRAY(
+        SELECT unnest(addresses(c) || (c ->> 'id')) FROM jsonb_array_elements(contacts) AS c));
 BEGIN
+    IF addresses(owner) && purged OR is_suppressed('user', owner ->> 'id') THEN
+        document := jsonb_set(document, '{owner}', jsonb_build_object('id', owner -> 'id'));
+    END IF;
     IF cardinality(purged) = 0 THEN
         RETURN document;
     END IF;
     IF contacts IS NOT NULL THEN
         document := jsonb_set(document, '{contacts}', coalesce((
             SELECT jsonb_agg(c.item ORDER BY c.n) FROM jsonb_array_elements(contacts) WITH ORDINALITY AS c(item, n)
-            WHERE NOT purgeable(c.item) && purged), '[]'));
+            WHERE NOT addresses(c.item) || (c.item ->> 'id') && purged), '[]'));
     END IF;
-    IF purgeable(owner) && purged THEN
-        document := jsonb_set(document, '{owner}', jsonb_build_object('id', owner -> 'id'));
-    END IF;
-    RETURN replace(without(marked(document), purged), chr(1), '')::jsonb;
+    RETURN without(document, purged);
 END $$;
 COMMENT ON FUNCTION without_purged IS 'Internal: an engagement as delivered, without persons that were purged.';
+
+-- From here on nothing of these is written again; what is stored goes in the next steps.
+CREATE FUNCTION suppress(kinds text[], purged text[], named_with text) RETURNS void LANGUAGE plpgsql
+    SET search_path FROM CURRENT SET lock_timeout = '10s' AS $$
+BEGIN
+    PERFORM lock_writing(true);
+    INSERT INTO suppressions AS s (key, kind, _with)
+    SELECT DISTINCT ON (1) suppression_key(t.kind, t.value), t.kind, named_with FROM unnest(kinds, purged) AS t(kind, value) ORDER BY 1
+    ON CONFLICT (key) DO UPDATE SET purged_at = now(), _with = excluded._with;
+    -- Of users the id stays.
+    INSERT INTO purge_needles (needle)
+    SELECT DISTINCT CASE t.kind WHEN 'email' THEN lower(btrim(t.value)) ELSE t.value END FROM unnest(kinds, purged) AS t(kind, value)
+    WHERE t.kind <> 'user' ORDER BY 1
+    ON CONFLICT DO NOTHING;
+END $$;
+COMMENT ON FUNCTION suppress IS 'Internal: keeps keyed hashes of what is purged.';
+
+-- What is told of an engagement by its digests would hide that it is fetched whole again; and an answer that it is as it was (304) would.
+CREATE FUNCTION forget_versions(ids text[]) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    n bigint;
+BEGIN
+    UPDATE engagements AS e SET
+        _changed_at = now(), _digest = NULL, _etag = NULL, _etag_parts = NULL,
+        -- That there is no transcript stays known.
+        _parts = (SELECT coalesce(jsonb_object_agg(p.part, CASE WHEN p.part = 'transcript' AND p.stored ->> 'd' = digest('') THEN p.stored ELSE p.stored - 'd' END), '{}')
+                  FROM jsonb_each(e._parts) AS p(part, stored))
+    WHERE e.id = ANY (ids);
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END $$;
+COMMENT ON FUNCTION forget_versions IS 'Internal: these are written anew whatever is fetched next.';
 
 -- An engagement, and the contacts and companies that no other one shows. What it returns is counted by kind.
 CREATE FUNCTION purge_engagement(engagement text) RETURNS TABLE (kind text, n bigint)
@@ -135,9 +185,6 @@ DECLARE
     rows bigint;
 BEGIN
     PERFORM lock_writing(true);
-    INSERT INTO suppressions AS s (key, kind) VALUES (suppression_key('engagement', engagement), 'engagement')
-    ON CONFLICT (key) DO UPDATE SET purged_at = now();
-
     DELETE FROM enrichment_queue AS q WHERE left(q.engagement_id, 70) = left(engagement, 70) AND q.engagement_id = engagement;
     GET DIAGNOSTICS jobs = ROW_COUNT;
     DELETE FROM dead_letters AS d WHERE d.key = engagement OR d.engagement_id = engagement;
@@ -152,6 +199,7 @@ BEGIN
 
     contact_ids := ARRAY(SELECT c FROM unnest(contact_ids) AS c WHERE NOT EXISTS (SELECT FROM engagement_contacts AS l WHERE l.contact_id = c));
     company_ids := ARRAY(SELECT c FROM unnest(company_ids) AS c WHERE NOT EXISTS (SELECT FROM engagement_companies AS l WHERE l.company_id = c));
+    INSERT INTO purge_needles (needle) SELECT DISTINCT c FROM unnest(contact_ids) AS c ORDER BY 1 ON CONFLICT DO NOTHING;
     DELETE FROM contacts AS c WHERE c.id = ANY (contact_ids);
     GET DIAGNOSTICS rows = ROW_COUNT;
     RETURN QUERY SELECT 'contacts', rows;
@@ -166,214 +214,142 @@ BEGIN
     GET DIAGNOSTICS rows = ROW_COUNT;
     RETURN QUERY SELECT 'crm_associations', rows;
 END $$;
-COMMENT ON FUNCTION purge_engagement IS 'Internal: deletes an engagement and keeps a keyed hash of its id.';
+COMMENT ON FUNCTION purge_engagement IS 'Internal: deletes an engagement.';
 
-CREATE FUNCTION addresses(primary_email text, emails jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT coalesce(array_agg(DISTINCT lower(btrim(a.address))) FILTER (WHERE a.address IS NOT NULL), '{}')
-    FROM (SELECT primary_email AS address
-          UNION ALL
-          SELECT e ->> 'email' FROM jsonb_array_elements(CASE WHEN jsonb_typeof(emails) = 'array' THEN emails END) AS e) AS a
-$$;
-COMMENT ON FUNCTION addresses IS 'Internal: the e-mail addresses of a contact or user, in small letters.';
-
--- A person's contacts: by the id of one, or by an address, which also means a user (an owner, a host), of whom the id stays. Addresses of
--- these contacts that no other contact or user has are purged with them. What was purged is returned, to be looked for elsewhere.
-CREATE FUNCTION purge_person(contact text, address text) RETURNS TABLE (kind text, n bigint, needle text)
-    LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '10s' AS $$
+-- Who is meant: a contact by its id; by an address whoever has it, contacts and users (an owner, a host). With contacts go those of their
+-- addresses that nobody else has. Reads all contacts and users.
+CREATE FUNCTION purgeable_persons(contact text, address text) RETURNS TABLE (kind text, value text)
+    LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     contact_ids text[] := array_remove(ARRAY[contact], NULL);
-    found text[] := array_remove(ARRAY[lower(btrim(address))], NULL);
-    theirs text[];
-    user_ids text[];
+BEGIN
+    IF address IS NOT NULL THEN
+        contact_ids := ARRAY(SELECT c.id FROM contacts AS c WHERE lower(btrim(address)) IN (SELECT lower(btrim(a)) FROM unnest(addresses(c._raw)) AS a));
+        RETURN QUERY SELECT 'user', u.id FROM users AS u WHERE lower(btrim(address)) IN (SELECT lower(btrim(a)) FROM unnest(addresses(u._raw)) AS a);
+    END IF;
+    RETURN QUERY SELECT 'contact', c FROM unnest(contact_ids) AS c;
+    RETURN QUERY SELECT 'email', theirs.a FROM (
+        SELECT lower(btrim(unnest(addresses(c._raw)))) AS a FROM contacts AS c WHERE c.id = ANY (contact_ids)
+        EXCEPT SELECT lower(btrim(unnest(addresses(o._raw)))) FROM contacts AS o WHERE o.id <> ALL (contact_ids)
+        EXCEPT SELECT lower(btrim(unnest(addresses(u._raw)))) FROM users AS u) AS theirs
+    WHERE theirs.a IS DISTINCT FROM lower(btrim(address));
+END $$;
+COMMENT ON FUNCTION purgeable_persons IS 'Internal: contacts, users and addresses that a purge of a person means.';
+
+CREATE FUNCTION purge_persons(contact_ids text[], user_ids text[]) RETURNS TABLE (kind text, n bigint)
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '10s' AS $$
+DECLARE
     touched text[];
     rows bigint;
 BEGIN
     PERFORM lock_writing(true);
-    IF address IS NOT NULL THEN
-        contact_ids := contact_ids || ARRAY(SELECT c.id FROM contacts AS c WHERE addresses(c.primary_email, c.emails) && found);
-    END IF;
-    theirs := ARRAY(SELECT DISTINCT unnest(addresses(c.primary_email, c.emails)) FROM contacts AS c WHERE c.id = ANY (contact_ids)
-                    EXCEPT SELECT unnest(addresses(o.primary_email, o.emails)) FROM contacts AS o WHERE o.id <> ALL (contact_ids)
-                    EXCEPT SELECT unnest(addresses(u.primary_email, u.emails)) FROM users AS u);
-    found := ARRAY(SELECT unnest(found) UNION SELECT unnest(theirs));
-    INSERT INTO suppressions AS s (key, kind)
-    SELECT suppression_key('contact', c), 'contact' FROM unnest(contact_ids) AS c
-    UNION ALL
-    SELECT suppression_key('email', a), 'email' FROM unnest(found) AS a
-    ON CONFLICT (key) DO UPDATE SET purged_at = now();
-
-    touched := ARRAY(SELECT DISTINCT l.engagement_id FROM engagement_contacts AS l WHERE l.contact_id = ANY (contact_ids));
+    touched := ARRAY(SELECT l.engagement_id FROM engagement_contacts AS l WHERE l.contact_id = ANY (contact_ids)
+                     UNION SELECT e.id FROM engagements AS e
+                     WHERE cardinality(user_ids) > 0 AND (e.owner_user_id = ANY (user_ids) OR e.host_user_id = ANY (user_ids)));
+    RETURN QUERY SELECT 'engagements changed', forget_versions(touched);
     DELETE FROM engagement_contacts AS l WHERE l.contact_id = ANY (contact_ids);
     DELETE FROM entity_changes AS c WHERE c.kind = 'contact' AND c.entity_id = ANY (contact_ids);
     DELETE FROM crm_associations AS a WHERE a.subject_type = 'contact' AND a.subject_id = ANY (contact_ids);
     GET DIAGNOSTICS rows = ROW_COUNT;
-    RETURN QUERY SELECT 'crm_associations', rows, NULL::text;
+    RETURN QUERY SELECT 'crm_associations', rows;
     DELETE FROM contacts AS c WHERE c.id = ANY (contact_ids);
     GET DIAGNOSTICS rows = ROW_COUNT;
-    RETURN QUERY SELECT 'contacts', rows, NULL::text;
-    RETURN QUERY SELECT 'named', 0::bigint, f FROM unnest(contact_ids || found) AS f;
-
-    user_ids := ARRAY(SELECT u.id FROM users AS u WHERE cardinality(purged_of(purgeable(u._raw))) > 0 AND u._raw <> jsonb_build_object('id', u.id));
+    RETURN QUERY SELECT 'contacts', rows;
     UPDATE users AS u SET role = NULL, first_name = NULL, last_name = NULL, job_title = NULL, primary_email = NULL, emails = NULL, time_zone = NULL,
         created_at = NULL, updated_at = NULL, last_activity_at = NULL, _raw = jsonb_build_object('id', u.id), _changed_at = now()
     WHERE u.id = ANY (user_ids);
     GET DIAGNOSTICS rows = ROW_COUNT;
-    RETURN QUERY SELECT 'users', rows, NULL::text;
-    -- An answer that it is as it was would say nothing once this is forgotten.
-    UPDATE engagements AS e SET _changed_at = now(), _etag = NULL, _etag_parts = NULL
-    WHERE e.id = ANY (touched) OR e.owner_user_id = ANY (user_ids) OR e.host_user_id = ANY (user_ids);
-    GET DIAGNOSTICS rows = ROW_COUNT;
-    RETURN QUERY SELECT 'engagements', rows, NULL::text;
+    RETURN QUERY SELECT 'users', rows;
 END $$;
-COMMENT ON FUNCTION purge_person IS 'Internal: deletes a person''s rows and keeps keyed hashes.';
+COMMENT ON FUNCTION purge_persons IS 'Internal: deletes contacts, and of users all but the id.';
 
--- Text and JSON that is no key, of all tables of the schema.
-CREATE FUNCTION redactable_columns() RETURNS TABLE (relation text, name text, blocks bigint) LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT c.relname::text, a.attname::text, pg_relation_size(c.oid) / current_setting('block_size')::bigint + 1
-    FROM pg_class AS c
-    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN ('text'::regtype, 'jsonb'::regtype)
-    WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace(quote_ident(current_schema()))
-      AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype IN ('p', 'f') AND a.attnum = ANY (k.conkey))
-$$;
-COMMENT ON FUNCTION redactable_columns IS 'Internal: where what was purged may stand.';
-
--- The rows of some blocks of a table in which a needle stands, in any text or JSON that is no key; how many were redacted. First looked
--- at without a lock: hardly ever is anything found.
-CREATE FUNCTION redact_blocks(relation text, first bigint, blocks bigint, needles text[]) RETURNS bigint
-    LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '10s' AS $$
+-- Rows in which a needle stands, in any text or JSON that is no key: a slice of a table in the order of its key, which an update does
+-- not change. The slice is read without a lock; hardly ever is anything found. last: where the next slice begins; NULL at the end.
+CREATE FUNCTION redact_rows(relation text, after jsonb, most bigint, OUT n bigint, OUT last jsonb)
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '10s' SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
+    needles text[] := ARRAY(SELECT p.needle FROM purge_needles AS p);
     patterns text[] := ARRAY(SELECT '%' || regexp_replace(needle, '([\\%_])', '\\\1', 'g') || '%' FROM unnest(needles) AS needle);
+    its oid := to_regclass(quote_ident(relation));
+    columns text;
+    beyond text;
+    same text;
+    key text;
     assignments text;
     conditions text;
-    is_child boolean;
-    changes boolean;
-    place text := format('t.ctid >= %L::tid AND t.ctid < %L::tid', format('(%s,0)', first), format('(%s,0)', first + blocks));
-    found boolean;
-    touched text[];
-    n bigint;
+    needed text;
+    engagement text := 'NULL::text';
+    hits jsonb[];
+    hit jsonb;
+    id text;
+    count bigint;
 BEGIN
-    SELECT string_agg(format('%1$I = redacted(t.%1$I)', c.name), ', '),
-           string_agg(format('t.%1$I::text ILIKE ANY ($1) AND redacted(t.%1$I) IS DISTINCT FROM t.%1$I', c.name), ' OR ')
-    INTO assignments, conditions FROM redactable_columns() AS c WHERE c.relation = redact_blocks.relation;
-    EXECUTE format('SELECT EXISTS (SELECT FROM %I AS t WHERE %s AND (%s))', relation, place, conditions) INTO found USING patterns;
-    IF NOT found THEN
-        RETURN 0;
-    END IF;
-    PERFORM lock_writing(true);
-    SELECT bool_or(a.attname = 'engagement_id') AND relation LIKE 'engagement\_%', bool_or(a.attname = '_changed_at') INTO is_child, changes
-    FROM pg_attribute AS a WHERE a.attrelid = to_regclass(quote_ident(relation)) AND a.attnum > 0 AND NOT a.attisdropped;
-    EXECUTE format('WITH done AS (UPDATE %I AS t SET %s%s WHERE %s AND (%s) RETURNING %s AS id) SELECT count(*), array_agg(id) FROM done',
-                   relation, assignments, CASE WHEN changes THEN ', _changed_at = now()' ELSE '' END, place, conditions,
-                   CASE WHEN is_child THEN 't.engagement_id' WHEN relation = 'engagements' THEN 't.id' ELSE 'NULL::text' END)
-    INTO n, touched USING patterns;
-    UPDATE engagements AS e SET _changed_at = now(), _etag = NULL, _etag_parts = NULL WHERE e.id = ANY (touched);
-    RETURN n;
-END $$;
-COMMENT ON FUNCTION redact_blocks IS 'Internal: takes what was purged out of other rows.';
+    SELECT string_agg(format('t.%I', a.attname), ', ' ORDER BY k.n),
+           format('(%s) > (%s)', string_agg(format('t.%I', a.attname), ', ' ORDER BY k.n),
+                  string_agg(format('($2 ->> %s)::%s', k.n - 1, format_type(a.atttypid, NULL)), ', ' ORDER BY k.n)),
+           string_agg(format('t.%I = ($2 ->> %s)::%s', a.attname, k.n - 1, format_type(a.atttypid, NULL)), ' AND '),
+           format('jsonb_build_array(%s)', string_agg(format('t.%I::text', a.attname), ', ' ORDER BY k.n))
+    INTO columns, beyond, same, key
+    FROM pg_constraint AS c CROSS JOIN LATERAL unnest(c.conkey) WITH ORDINALITY AS k(attnum, n)
+    JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.attnum
+    WHERE c.conrelid = its AND c.contype = 'p';
 
--- What was said of purges goes, too.
-CREATE FUNCTION forget(kinds text[], forgotten text[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+    SELECT string_agg(format('%1$I = without(t.%1$I, $1)', a.attname), ', '), string_agg(format('t.%I::text ILIKE ANY ($1)', a.attname), ' OR '),
+           string_agg(format('without(t.%1$I, $1) IS DISTINCT FROM t.%1$I', a.attname), ' OR ')
+    INTO assignments, conditions, needed
+    FROM pg_attribute AS a
+    WHERE a.attrelid = its AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN ('text'::regtype, 'jsonb'::regtype)
+      AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = its AND k.contype IN ('p', 'f') AND a.attnum = ANY (k.conkey));
+
+    EXECUTE format(
+        'WITH slice AS MATERIALIZED (
+             SELECT %s AS key, (%s) AS is_hit, row_number() OVER (ORDER BY %s) AS r
+             FROM (SELECT * FROM %I AS t WHERE %s ORDER BY %s LIMIT $3) AS t)
+         SELECT max(r), (SELECT key FROM slice ORDER BY r DESC LIMIT 1), (SELECT array_agg(key) FROM slice WHERE is_hit) FROM slice',
+        key, coalesce(conditions, 'false'), columns, relation, CASE WHEN after IS NULL THEN 'true' ELSE beyond END, columns)
+    INTO count, last, hits USING patterns, after, most;
+    IF count IS DISTINCT FROM most THEN
+        last := NULL;
+    END IF;
+    n := 0;
+    IF hits IS NULL THEN
+        RETURN;
+    END IF;
+
+    PERFORM lock_writing(true);
+    IF relation = 'engagements' THEN
+        engagement := 't.id';
+    ELSIF EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = its AND c.contype = 'f' AND c.confrelid = to_regclass('engagements')) THEN
+        engagement := 't.engagement_id';
+    ELSIF EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = its AND a.attname = '_changed_at') THEN
+        assignments := assignments || ', _changed_at = now()';
+    END IF;
+    FOREACH hit IN ARRAY hits LOOP
+        BEGIN
+            EXECUTE format('UPDATE %I AS t SET %s WHERE %s AND (%s) RETURNING %s', relation, assignments, same, needed, engagement)
+            INTO id USING needles, hit;
+        EXCEPTION WHEN unique_violation THEN
+            -- It says the same as another one, once both are redacted.
+            EXECUTE format('DELETE FROM %I AS t WHERE %s', relation, same) USING needles, hit;
+        END;
+        GET DIAGNOSTICS count = ROW_COUNT;
+        n := n + count;
+        PERFORM forget_versions(ARRAY[id]);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION redact_rows IS 'Internal: takes what is purged out of other rows.';
+
+-- With what was named goes what was purged with it, and what was said of that.
+CREATE FUNCTION forget(kinds text[], named text[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
-    keys text[] := ARRAY(SELECT suppression_key(t.kind, t.value) FROM unnest(kinds, forgotten) AS t(kind, value));
+    keys text[] := ARRAY(SELECT suppression_key(t.kind, t.value) FROM unnest(kinds, named) AS t(kind, value));
 BEGIN
-    DELETE FROM suppressions AS s WHERE s.key = ANY (keys);
+    DELETE FROM suppressions AS s WHERE s.key = ANY (keys) OR s._with = ANY (keys);
     IF to_regclass('outbox') IS NOT NULL THEN
         DELETE FROM outbox AS o WHERE o.engagement_id IS NULL AND o._key = ANY (keys);
     END IF;
 END $$;
 COMMENT ON FUNCTION forget IS 'Internal: removes the hashes of what was purged.';
-
--- The outbox is there only if somebody wanted it (migrate --with-outbox). True when there may be more.
-CREATE FUNCTION prune_outbox(most bigint) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE
-    n bigint;
-BEGIN
-    IF to_regclass('outbox') IS NULL THEN
-        RETURN false;
-    END IF;
-    DELETE FROM outbox AS o USING (
-        SELECT p.tx, p._key FROM outbox AS p
-        WHERE p.changed_at < now() - (SELECT c.outbox_kept FROM control AS c) ORDER BY p.tx, p._key LIMIT most FOR UPDATE SKIP LOCKED) AS old
-    WHERE o.tx = old.tx AND o._key = old._key;
-    GET DIAGNOSTICS n = ROW_COUNT;
-    RETURN n = most;
-END $$;
-COMMENT ON FUNCTION prune_outbox IS 'Internal: deletes old rows of the outbox.';
-
--- Transcripts that are not kept any more. What _parts says of them stays: a digest of what was there, so that the same one is not
--- taken for news.
-
-CREATE TABLE upkeep (
-    name        text PRIMARY KEY,
-    finished_at timestamptz,
-    _after      text NOT NULL DEFAULT ''
-);
-COMMENT ON TABLE upkeep IS 'What is done now and then, in slices, by one worker at a time.';
-COMMENT ON COLUMN upkeep.name IS 'transcripts: those that are not kept any more are dropped.';
-COMMENT ON COLUMN upkeep.finished_at IS 'When it was done last.';
-COMMENT ON COLUMN upkeep._after IS 'The last engagement of the slice before.';
-INSERT INTO upkeep (name) VALUES ('transcripts');
-
-CREATE FUNCTION is_kept(e engagements, kept interval) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT kept IS NULL OR coalesce(coalesce(e.start_at, e.engagement_at, e.created_at) > now() - kept, true)
-$$;
-COMMENT ON FUNCTION is_kept IS 'Internal: whether the transcript of an engagement is kept.';
-
-CREATE FUNCTION drop_transcripts(ids text[]) RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
-DECLARE
-    kept interval := (SELECT c.transcripts_kept FROM control AS c);
-    n bigint;
-BEGIN
-    IF kept IS NULL THEN
-        RETURN 0;
-    END IF;
-    WITH dropped AS (
-        DELETE FROM engagement_transcripts AS t USING engagements AS e
-        WHERE t.engagement_id = ANY (ids) AND e.id = t.engagement_id AND NOT is_kept(e, kept)
-        RETURNING e.id
-    )
-    UPDATE engagements AS e SET _changed_at = now() WHERE e.id = ANY (ARRAY(SELECT d.id FROM dropped AS d));
-    GET DIAGNOSTICS n = ROW_COUNT;
-    RETURN n;
-END $$;
-COMMENT ON FUNCTION drop_transcripts IS 'Internal: drops those of these transcripts that are too old.';
-
--- A slice of all engagements, in the order of their ids; true when there may be more. Those that may be kept again are fetched like new
--- ones the next time: what _parts says of them goes.
-CREATE FUNCTION retain_transcripts(most bigint) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
-DECLARE
-    u upkeep;
-    kept interval := (SELECT c.transcripts_kept FROM control AS c);
-    ids text[];
-BEGIN
-    SELECT * INTO u FROM upkeep AS o
-    WHERE o.name = 'transcripts' AND (o._after <> '' OR o.finished_at IS NULL OR o.finished_at < now() - interval '6 hours')
-    FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    ids := ARRAY(SELECT e.id FROM engagements AS e WHERE e.id > u._after ORDER BY e.id LIMIT most);
-    PERFORM lock_engagements(ids);
-    PERFORM drop_transcripts(ids);
-    UPDATE engagements AS e SET _parts = e._parts #- '{transcript,d}', _etag = NULL, _etag_parts = NULL
-    WHERE e.id = ANY (ids) AND e._parts #>> '{transcript,d}' <> digest('') AND is_kept(e, kept)
-      AND NOT EXISTS (SELECT FROM engagement_transcripts AS t WHERE t.engagement_id = e.id);
-    UPDATE upkeep AS o SET _after = coalesce(ids[most], ''), finished_at = CASE WHEN ids[most] IS NULL THEN now() ELSE o.finished_at END
-    WHERE o.name = u.name;
-    RETURN ids[most] IS NOT NULL;
-END $$;
-COMMENT ON FUNCTION retain_transcripts IS 'Internal: drops transcripts that are too old, in slices.';
-
--- A new age is for all: a round begins at once.
-CREATE FUNCTION keep_transcripts(kept_s double precision) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-    UPDATE control AS c SET transcripts_kept = make_interval(secs => kept_s)
-    WHERE c.transcripts_kept IS DISTINCT FROM make_interval(secs => kept_s);
-    IF FOUND THEN
-        UPDATE upkeep AS o SET finished_at = NULL, _after = '' WHERE o.name = 'transcripts';
-    END IF;
-END $$;
-COMMENT ON FUNCTION keep_transcripts IS 'Internal: sets for how long transcripts are kept.';
 
 -- As in m0017, without what was purged.
 CREATE OR REPLACE FUNCTION ingest(
@@ -397,14 +373,6 @@ DECLARE
 BEGIN
     PERFORM lock_writing(false);
     SELECT p.documents, p.refusals INTO documents, refusals FROM parse_documents(sources) AS p;
-    IF EXISTS (SELECT FROM suppressions AS s WHERE s.kind IN ('contact', 'email')) THEN
-        SELECT array_agg(w.document ORDER BY t.n), array_agg(redacted(t.transcript) ORDER BY t.n),
-               -- An answer that it is as it was would say nothing once the person is forgotten.
-               array_agg(CASE WHEN w.document IS NOT DISTINCT FROM t.document THEN t.etag END ORDER BY t.n)
-        INTO documents, transcripts, etags
-        FROM unnest(documents, transcripts, etags) WITH ORDINALITY AS t(document, transcript, etag, n)
-        CROSS JOIN LATERAL (SELECT without_purged(t.document) AS document OFFSET 0) AS w;
-    END IF;
     SELECT array_agg(CASE WHEN refusals[n] IS NOT NULL THEN refusals[n]
                           WHEN sources[n] IS NULL THEN CASE WHEN NOT EXISTS (
                               SELECT FROM engagements AS e WHERE e.id = ids[n] AND holds_etag(e, etags[n], asked[n])) THEN 'not_stored' END
@@ -412,6 +380,14 @@ BEGIN
                           WHEN documents[n] ->> 'id' IS DISTINCT FROM ids[n] THEN 'other_document' END ORDER BY n)
     INTO refusals
     FROM generate_subscripts(ids, 1) AS n;
+    IF EXISTS (SELECT FROM suppressions AS s WHERE s.kind <> 'engagement') THEN
+        SELECT array_agg(w.document ORDER BY t.n), array_agg(w.transcript ORDER BY t.n),
+               -- An answer that it is as it was would say nothing once the person is forgotten.
+               array_agg(CASE WHEN w.document IS NOT DISTINCT FROM t.document AND w.transcript IS NOT DISTINCT FROM t.transcript THEN t.etag END ORDER BY t.n)
+        INTO documents, transcripts, etags
+        FROM unnest(documents, transcripts, etags) WITH ORDINALITY AS t(document, transcript, etag, n)
+        CROSS JOIN LATERAL (SELECT without_purged(t.document) AS document, redacted(t.transcript) AS transcript OFFSET 0) AS w;
+    END IF;
 
     SELECT j.taken, j.items, j.looks, j.priorities INTO taken, alive, looks, priorities
     FROM (SELECT array_agg(t.id) AS ids, array_agg(t.claims) AS claims, array_agg(t.item) AS items
@@ -553,6 +529,49 @@ BEGIN
     refused := mark_engagements(held, job_ids, engagement_ids, marks, causes, observed);
     RETURN QUERY SELECT h.id, coalesce(t.engagement_id = ANY (refused), false)
     FROM unnest(held) AS h(id) JOIN unnest(job_ids, engagement_ids) AS t(id, engagement_id) ON t.id = h.id;
+END $$;
+
+-- As in m0009; what was purged meanwhile is no evidence, and no probe.
+CREATE OR REPLACE FUNCTION deny_parts(credential text, denied text[], refused_requests text[], evidence text) RETURNS TABLE (part text, is_new boolean)
+    LANGUAGE sql SET search_path FROM CURRENT AS $$
+    SELECT lock_writing(false);
+    INSERT INTO scope_denials AS d (credential_name, part, scope, request_id, evidence_id, next_probe_at)
+    SELECT credential, t.part, part_scope(t.part), t.request_id, CASE WHEN NOT is_suppressed('engagement', evidence) THEN evidence END, now() + jittered('15 minutes')
+    FROM unnest(denied, refused_requests) AS t(part, request_id) ORDER BY t.part
+    ON CONFLICT (credential_name, part) DO UPDATE SET
+        request_id = excluded.request_id, evidence_id = excluded.evidence_id, last_seen_at = now(),
+        next_probe_at = now() + jittered(CASE d._probes WHEN 0 THEN interval '15 minutes' WHEN 1 THEN interval '1 hour'
+                                         WHEN 2 THEN interval '6 hours' ELSE interval '24 hours' END)
+    RETURNING d.part, d.xmax = 0
+$$;
+
+CREATE OR REPLACE FUNCTION queue_probe(credential text, denied_part text) RETURNS boolean
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+DECLARE
+    candidate text;
+BEGIN
+    PERFORM lock_writing(false);
+    IF NOT pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':probe', 0))
+       -- Whoever asks may have looked before another job tried it.
+       OR NOT EXISTS (SELECT FROM scope_denials AS d WHERE d.credential_name = credential AND d.part = denied_part AND d.next_probe_at <= now())
+       OR EXISTS (SELECT FROM credentials AS c WHERE c.name = credential AND queued(c._probe_id))
+       -- A job that is due will carry it.
+       OR EXISTS (SELECT FROM enrichment_queue AS q
+                  WHERE (CASE WHEN q.priority > 0 THEN 1 WHEN q.priority < 0 THEN -1 ELSE 0 END) IN (1, 0, -1) AND q.available_at <= now()) THEN
+        RETURN false;
+    END IF;
+    SELECT g.engagement_id INTO candidate
+    FROM (SELECT o.engagement_id FROM engagement_gaps AS o
+          WHERE o.part = denied_part AND o.cause = 'scope_denied' AND o._queued_at IS NULL
+          ORDER BY o._occurred_at DESC NULLS LAST LIMIT 100) AS g
+    JOIN engagements AS e ON e.id = g.engagement_id AND e._deleted_at IS NULL AND e._unreadable_since IS NULL
+    ORDER BY random() LIMIT 1;
+    IF candidate IS NULL THEN
+        RETURN false;
+    END IF;
+    UPDATE credentials AS c SET _probe_id = candidate WHERE c.name = credential;
+    INSERT INTO enrichment_queue (engagement_id, reason, priority) VALUES (candidate, 'scope_probe', 0);
+    RETURN true;
 END $$;
 
 -- As in m0018; of what was purged an event says nothing.

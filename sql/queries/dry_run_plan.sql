@@ -3,7 +3,7 @@
 -- parts that we want, $7 whether it wins against a newer one. accepted: parts that would be written; changed: those of them that are
 -- another version. stored_gaps and gaps: part=cause.
 WITH given AS MATERIALIZED (
-    SELECT p.documents[1] AS document,
+    SELECT without_purged(p.documents[1]) AS document,
            CASE WHEN p.refusals[1] IS NOT NULL THEN p.refusals[1] WHEN jsonb_typeof(p.documents[1]) <> 'object' THEN 'not_an_object'
                 WHEN p.documents[1] ->> 'id' IS DISTINCT FROM $1::text THEN 'other_document' END AS refusal
     FROM parse_documents(ARRAY[$2::text]) AS p

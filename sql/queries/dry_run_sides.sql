@@ -1,7 +1,7 @@
 -- What is stored of engagement $1 and what its document $2 (with the transcript $3 that was cut out of it) holds, both taken apart in
 -- the same way: one row a field, value as JSON text. part is NULL for the engagement's own fields; an item has a number, an id if it
 -- has one of its own, and a row even without fields. Of a transcript there is the length and a digest, of a signed URL that it is there.
-WITH given AS MATERIALIZED (SELECT p.documents[1] AS d FROM parse_documents(ARRAY[$2::text]) AS p),
+WITH given AS MATERIALIZED (SELECT without_purged(p.documents[1]) AS d FROM parse_documents(ARRAY[$2::text]) AS p),
 item AS (
     SELECT 'fetched' AS side, l.part, i.n, i.item
     FROM given AS g, unnest(ARRAY['companies', 'contacts', 'action_items', 'signals', 'tags']) AS l(part)

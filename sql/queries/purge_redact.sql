@@ -1,2 +1,3 @@
--- Takes $4 out of the rows of the table $1 from block $2, $3 blocks of it; how many had it.
-SELECT redact_blocks($1::text, $2::bigint, $3::bigint, $4::text[]) AS n;
+-- Takes what is purged out of a slice of the table $1: $2 where it begins, NULL at first, $3 how many rows. How many had it, and where the
+-- next one begins.
+SELECT r.n, r.last::text AS last FROM redact_rows($1::text, $2::text::jsonb, $3::bigint) AS r;

@@ -200,9 +200,10 @@ package struct JobQueue: Sendable {
             [.text(engagement.rawValue), .bigint(bootID), .double(lease / .seconds(1))]
         )
         guard let row = rows.first else { throw .unexpectedResult(column: "id") }
-        let job = Job(
+        var job = Job(
             id: try row.integer("id"), claims: 1, engagementID: engagement.rawValue, reason: "enrich", lane: .live
         )
+        job.isSuppressed = try row.boolean("is_suppressed")
         return (job, try row.text("clock"))
     }
 }

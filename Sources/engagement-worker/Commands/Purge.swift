@@ -37,17 +37,15 @@ struct Purge: AsyncParsableCommand {
             engagements.map(PurgeTarget.engagement) + contact.map(PurgeTarget.contact) + email.map(PurgeTarget.email)
         let session = try await Setup.connect(try Setup.settings(options), statementTimeout: .seconds(60))
         let store = PurgeStore(session: session)
-        var needles: [String] = []
         for target in targets {
-            let purged = try await store.purge(target)
-            needles += purged.needles
-            let found = purged.counts.filter { $0.count > 0 }.map { "\($0.table) \($0.count)" }.joined(separator: ", ")
+            let counts = try await store.purge(target)
+            let found = counts.filter { $0.count > 0 }.map { "\($0.table) \($0.count)" }.joined(separator: ", ")
             writeOutput("\(target.kind) purged: \(found.isEmpty ? "nothing was stored" : found)\n")
         }
-        let redacted = try await store.redact(needles)
+        let redacted = try await store.redact { table in writeError("looking through \(table)\n") }
         writeOutput("other rows that named it, now without: \(redacted)\n")
         if forget {
-            try await store.forget(needles.map { (PurgeTarget.kind(of: $0), $0) })
+            try await store.forget(targets)
             writeOutput("forgotten: it may be stored again\n")
         } else {
             for id in engagements {

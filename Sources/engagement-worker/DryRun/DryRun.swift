@@ -80,6 +80,9 @@ struct DryRun {
     private func outcome(
         _ id: EngagementID, _ requests: DryRunRequests, _ store: DryRunStore
     ) async throws -> Outcome {
+        guard try await !PurgeStore(session: store.session).isPurged(id) else {
+            return Outcome(id: id, sent: [], denials: [], end: .unreadable("it was purged, and is not stored again"))
+        }
         let result = try await requests.fetch(id)
         let end: Outcome.End =
             switch result.end {

@@ -1,0 +1,2 @@
+-- What is looked for in other rows.
+SELECT needle FROM purge_needles ORDER BY needle;
