@@ -89,15 +89,15 @@ extension Worker {
                     }
                 }
             }
-            let toQueue = repairs ? found.drift.filter { $0.state != "queued" } : []
-            for slice in toQueue.slices(of: 1_000) {
-                try await patiently(waits: { report(progress, .database) }) { () throws(PostgresError) in
+            var queued = 0
+            for slice in (repairs ? found.drift : []).slices(of: 1_000) {
+                queued += try await patiently(waits: { report(progress, .database) }) { () throws(PostgresError) in
                     try await store.queue(slice)
                 }
             }
             let result = found
             try await patiently(waits: { report(progress, .database) }) { () throws(PostgresError) in
-                try await store.note(result, since: since, began: began, queued: toQueue.count)
+                try await store.note(result, since: since, began: began, queued: queued)
             }
         }
         return found

@@ -94,6 +94,7 @@ package enum Statements {
         name: "transcripts_retain", embedded: PackageResources.transcripts_retain_sql)
     package static let verifyNote = Statement(name: "verify_note", embedded: PackageResources.verify_note_sql)
     package static let verifyPage = Statement(name: "verify_page", embedded: PackageResources.verify_page_sql)
+    package static let verifyQueue = Statement(name: "verify_queue", embedded: PackageResources.verify_queue_sql)
     package static let verifyStored = Statement(name: "verify_stored", embedded: PackageResources.verify_stored_sql)
     package static let walkDue = Statement(name: "walk_due", embedded: PackageResources.walk_due_sql)
     package static let walkHold = Statement(name: "walk_hold", embedded: PackageResources.walk_hold_sql)
@@ -123,7 +124,7 @@ package enum Statements {
         queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe,
         scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps,
         statusQueue, statusSuccess, statusWalks, statusWorkers, tablesLocked, transcriptsKeep, transcriptsRetain,
-        verifyNote, verifyPage, verifyStored,
+        verifyNote, verifyPage, verifyQueue, verifyStored,
         walkDue, walkHold, walkPage, walkRecent, walkTake, workerIdle, workerLeave, workerOthers, workerRegister,
         workspaceName, writeDocuments, writeFind, writeSettled,
     ]

@@ -55,10 +55,13 @@ enum Setup {
         }
     }
 
-    static func isTokenExposed(_ settings: Settings) -> Bool {
-        guard case .file(let path) = settings.tokenSource else { return false }
+    /// Warns of a file with a secret that other users of the machine may read.
+    static func warnIfExposed(_ path: String?, _ what: String, _ variable: String, _ log: Log) {
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IROTH != 0
+        guard let path, stat(path, &status) == 0, status.st_mode & S_IROTH != 0 else { return }
+        log(
+            .warning, .credentialExposed, "other users of this machine may read a file of secrets",
+            [.hint: .string("chmod o-rwx the file of the \(what), which \(variable) names")])
     }
 
     static func worker(_ settings: Settings) throws -> Worker.Configuration {

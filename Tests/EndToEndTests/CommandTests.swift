@@ -35,6 +35,13 @@ struct CommandTests {
                 #expect(worker.records(of: "credential.exposed").count == told)
                 worker.signal(SIGTERM)
                 #expect(try await worker.exitStatus() == 0)
+                let secrets = try Webhooks.secretFile()
+                try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: secrets)
+                let receiver = try stage.start([
+                    "receive", "--receive-address", "127.0.0.1:0", "--webhook-secret-file", secrets,
+                ])
+                try await receiver.waitFor("receiver.ready")
+                #expect(receiver.records(of: "credential.exposed").count == told)
             }
         }
     }

@@ -130,6 +130,11 @@ import Testing
                     "SELECT concat_ws(' ', listed, drift, finished_at IS NOT NULL) FROM list_walks WHERE name = 'verify'"
                 )
                     == "250 0 t")
+            // What is here and not there waits once, too.
+            stage.world.setGone(stage.world.id(7))
+            try await stage.database.run("UPDATE engagements SET _observed_at = _observed_at - interval '1 hour'")
+            for _ in 0..<2 { #expect(try await Self.verify(stage, ["--repair"]).found.counts["unlisted"] == 1) }
+            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 1)
         }
     }
 

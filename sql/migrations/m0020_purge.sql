@@ -23,7 +23,8 @@ COMMENT ON COLUMN suppressions._with IS 'The key of what was named to the purge 
 CREATE INDEX suppressions_order ON suppressions (kind, purged_at);
 
 CREATE TABLE purge_needles (
-    needle text PRIMARY KEY
+    needle   text PRIMARY KEY,
+    began_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE purge_needles IS 'What a purge that is under way still looks for in other rows; empty once it has ended. One that was broken off is ended by the next.';
 COMMENT ON COLUMN purge_needles.needle IS 'An id or address.';

@@ -50,9 +50,10 @@ struct VerifyStore: Sendable {
         }
     }
 
-    func queue(_ drift: [Drift]) async throws(PostgresError) {
-        _ = try await session.query(
-            Statements.jobInsert, [.texts(drift.map(\.id)), .text("verify"), .bigint(-1)])
+    /// Queues those that do not wait in the queue already; how many.
+    func queue(_ drift: [Drift]) async throws(PostgresError) -> Int {
+        let rows = try await session.query(Statements.verifyQueue, [.texts(drift.map(\.id))])
+        return Int(try rows.first?.integer("n") ?? 0)
     }
 
     func note(_ found: Verification, since: UpdateTime?, began: String, queued: Int) async throws(PostgresError) {

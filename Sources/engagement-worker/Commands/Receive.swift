@@ -52,6 +52,7 @@ extension Setup {
                 .configuration, "no secret of a webhook is named: set ENGAGEMENT_WORKER_WEBHOOK_SECRET_FILE",
                 hint: "put the endpoint's signing secret, whsec_…, into a file; one a line during a rotation")
         }
+        warnIfExposed(file, "webhooks' secrets", "ENGAGEMENT_WORKER_WEBHOOK_SECRET_FILE", log)
         let secrets = WebhookSecrets { secretLines(file) }
         guard secrets.verifier != nil else {
             throw Failure(.configuration, "\(file) holds no usable secret: each line is whsec_ and base64")

@@ -65,10 +65,9 @@ extension Run {
         var log = log
         if let name = configuration.workspace { log = log.adding([.workspace: .string(name)]) }
         log(.notice, .workerStart, "starting", fields)
-        guard Setup.isTokenExposed(settings) else { return }
-        log(
-            .warning, .credentialExposed, "other users of this machine may read the token's file",
-            [.hint: "chmod o-rwx the file that ASKELEPHANT_TOKEN_FILE names"])
+        if case .file(let path) = settings.tokenSource {
+            Setup.warnIfExposed(path, "token", "ASKELEPHANT_TOKEN_FILE", log)
+        }
     }
 }
 
