@@ -5,6 +5,8 @@ package enum Statements {
     package static let bellChannel = Statement(name: "bell_channel", embedded: PackageResources.bell_channel_sql)
     package static let clockRead = Statement(name: "clock_read", embedded: PackageResources.clock_read_sql)
     package static let clockSkew = Statement(name: "clock_skew", embedded: PackageResources.clock_skew_sql)
+    package static let controlPause = Statement(name: "control_pause", embedded: PackageResources.control_pause_sql)
+    package static let controlResume = Statement(name: "control_resume", embedded: PackageResources.control_resume_sql)
     package static let credentialJudge = Statement(
         name: "credential_judge", embedded: PackageResources.credential_judge_sql)
     package static let credentialOpen = Statement(
@@ -13,6 +15,7 @@ package enum Statements {
     package static let credentialShow = Statement(
         name: "credential_show", embedded: PackageResources.credential_show_sql)
     package static let credentialTry = Statement(name: "credential_try", embedded: PackageResources.credential_try_sql)
+    package static let deadDiscard = Statement(name: "dead_discard", embedded: PackageResources.dead_discard_sql)
     package static let deadList = Statement(name: "dead_list", embedded: PackageResources.dead_list_sql)
     package static let deadRelease = Statement(name: "dead_release", embedded: PackageResources.dead_release_sql)
     package static let deadReplay = Statement(name: "dead_replay", embedded: PackageResources.dead_replay_sql)
@@ -114,8 +117,10 @@ package enum Statements {
     package static let writeSettled = Statement(name: "write_settled", embedded: PackageResources.write_settled_sql)
 
     package static let all: [Statement] = [
-        bellChannel, clockRead, clockSkew, credentialJudge, credentialOpen, credentialSee, credentialShow,
-        credentialTry, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied, demoEngagements,
+        bellChannel, clockRead, clockSkew, controlPause, controlResume, credentialJudge, credentialOpen, credentialSee,
+        credentialShow,
+        credentialTry, deadDiscard, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied,
+        demoEngagements,
         demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementETags, engagementIngest,
         engagementShow, eventPrune, eventReceive, eventSpread, jobClaim, jobClaimSuspect, jobExtend, jobInsert,
         jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, outboxPrune,

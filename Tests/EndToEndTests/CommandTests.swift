@@ -46,6 +46,48 @@ struct CommandTests {
         }
     }
 
+    @Test func pauseHoldsAllWorkersUntilResume() async throws {
+        try await Stage.run { stage in
+            let workers = [try await stage.worker(), try await stage.worker()]
+            let paused = try await stage.command(["pause", "--by", "jo: import"])
+            #expect(paused.output.hasPrefix("paused;"))
+            let again = try await stage.command(["pause", "--by", "somebody else"])
+            #expect(again.status == 0 && again.output.contains("by jo: import since 20"), "\(again.output)")
+            try await stage.insert(stage.ids(0..<20))
+            #expect(try await stage.command(["status"]).output.contains("jo: import"))
+            // A worker that starts meanwhile pauses, too, and drains nothing.
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            #expect(stage.world.totalRequests == 0)
+            let resumed = try await stage.command(["resume"])
+            #expect(
+                resumed.output.hasPrefix("resumed after ") && resumed.output.contains("by jo: import"),
+                "\(resumed.output)")
+            try await stage.drained()
+            #expect(stage.world.totalRequests >= 20)
+            #expect(try await stage.command(["resume"]).output == "nobody had paused it\n")
+            #expect(workers.allSatisfy { $0.isRunning })
+        }
+    }
+
+    @Test func deadLettersCanBeDiscarded() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run(
+                """
+                INSERT INTO dead_letters (key, engagement_id, cause)
+                SELECT 'ngmt_' || n, 'ngmt_' || n, CASE WHEN n <= 3 THEN 'api' ELSE 'private' END FROM generate_series(1, 6) AS n
+                """)
+            #expect(try await stage.command(["dead", "discard"]).status == 64)
+            #expect(try await stage.command(["dead", "discard", "ngmt_1", "ngmt_9"]).output == "discarded 1\n")
+            #expect(try await stage.command(["dead", "discard", "--cause", "api"]).output == "discarded 2\n")
+            #expect(
+                try await stage.database.value("SELECT string_agg(key, ',' ORDER BY key) FROM dead_letters")
+                    == "ngmt_4,ngmt_5,ngmt_6")
+            #expect(try await stage.database.value("SELECT state FROM enrichment_state('ngmt_1')") == "unknown")
+            #expect(try await stage.command(["dead", "discard", "--all"]).output == "discarded 3\n")
+            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 0)
+        }
+    }
+
     @Test func enqueueIsAllOrNothing() async throws {
         try await Stage.run { stage in
             let ended = try await stage.command(["enqueue", "-"], input: "\(stage.world.id(1))\nngmt_\u{1B}[2J\n")

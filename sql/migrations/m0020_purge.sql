@@ -46,12 +46,13 @@ $$;
 COMMENT ON FUNCTION is_suppressed IS 'Whether an engagement, contact or email was purged.';
 
 -- Held shared by whatever writes what a purge would look for, and alone by a purge: what was read before it is not written after it.
+-- Two keys: the shared locks of one key are workers' signs of life.
 CREATE FUNCTION lock_writing(alone boolean) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF alone THEN
-        PERFORM pg_advisory_xact_lock(hashtextextended(current_schema() || ':purge', 0));
+        PERFORM pg_advisory_xact_lock(hashtext(current_schema() || ':purge'), 0);
     ELSE
-        PERFORM pg_advisory_xact_lock_shared(hashtextextended(current_schema() || ':purge', 0));
+        PERFORM pg_advisory_xact_lock_shared(hashtext(current_schema() || ':purge'), 0);
     END IF;
 END $$;
 COMMENT ON FUNCTION lock_writing IS 'Internal: orders purges and all other writers.';

@@ -1,6 +1,6 @@
 -- The queue for a heartbeat: counts stop at 10,001 a lane, so this is cheap on a queue of a million. now(), since
 -- clock_timestamp() is no condition for an index.
-SELECT d.due, d.oldest_due_s, b.background_due, w.waiting, (SELECT c.paused FROM control AS c) AS paused
+SELECT d.due, d.oldest_due_s, b.background_due, w.waiting, (SELECT CASE WHEN c.paused THEN coalesce(c.paused_by, 'somebody') END FROM control AS c) AS paused_by
 FROM (SELECT count(*) AS due,
              coalesce(max(extract(epoch FROM clock_timestamp() - CASE WHEN isfinite(q.at) THEN q.at WHEN isfinite(q.enqueued_at) THEN q.enqueued_at END)), 0)::double precision AS oldest_due_s
       FROM (SELECT l.lane FROM unnest(ARRAY[1, 0]) AS l(lane)) AS l

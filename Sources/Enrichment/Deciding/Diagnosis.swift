@@ -7,7 +7,8 @@ struct Diagnosis: Sendable, Equatable {
         var oldestDueSeconds: Double = 0
         /// Documents that are fetched and not yet written.
         var unwritten = 0
-        var isPaused = false
+        /// Who paused all workers; nil: nobody.
+        var pausedBy: String?
         /// Why the credential does not serve.
         var credentialTrouble: String?
         var apiIsAway = false
@@ -27,8 +28,8 @@ struct Diagnosis: Sendable, Equatable {
             self.init(.blocked, "the database does not serve", .database)
             return
         }
-        if facts.isPaused {
-            self.init(.paused, "paused by a person", .nothing)
+        if let person = facts.pausedBy {
+            self.init(.paused, "paused by \(person); engagement-worker resume lets the workers go on", .nothing)
         } else if let trouble = facts.credentialTrouble {
             self.init(.blocked, trouble, .api)
         } else if due == 0 {

@@ -27,7 +27,7 @@ struct Pulse: Sendable {
         let diagnosis = Diagnosis(
             Diagnosis.Facts(
                 due: summary?.due, oldestDueSeconds: summary?.oldestDueSeconds ?? 0, unwritten: inHand.unwritten,
-                isPaused: summary?.isPaused ?? false, credentialTrouble: trouble?.reason,
+                pausedBy: summary?.pausedBy, credentialTrouble: trouble?.reason,
                 apiIsAway: await board.isAPIAway
             )
         )

@@ -67,7 +67,8 @@ struct QueueSummary: Sendable {
     var oldestDueSeconds: Double
     var backgroundDue: Int
     var waiting: Int
-    var isPaused: Bool
+    /// Who paused all workers; nil: nobody.
+    var pausedBy: String?
 
     static func read(on session: Session) async throws(PostgresError) -> QueueSummary {
         guard let row = try await session.query(Statements.queueSummary, timeout: .seconds(5)).first else {
@@ -78,7 +79,7 @@ struct QueueSummary: Sendable {
             oldestDueSeconds: try row.doubleIfPresent("oldest_due_s") ?? 0,
             backgroundDue: Int(try row.integer("background_due")),
             waiting: Int(try row.integer("waiting")),
-            isPaused: try row.boolean("paused")
+            pausedBy: try row.textIfPresent("paused_by")
         )
     }
 }

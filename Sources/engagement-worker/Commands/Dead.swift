@@ -6,8 +6,8 @@ import SQLText
 
 struct Dead: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look at dead letters and queue them again.",
-        subcommands: [List.self, Show.self, Replay.self]
+        abstract: "Look at dead letters, queue them again, or forget them.",
+        subcommands: [List.self, Show.self, Replay.self, Discard.self]
     )
 
     struct List: AsyncParsableCommand {
@@ -38,10 +38,30 @@ struct Dead: AsyncParsableCommand {
     struct Replay: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Queue dead letters again; the letters go.")
 
+        @OptionGroup var letters: Letters
+        @OptionGroup(title: "Settings") var options: SettingsOptions
+
+        func run() async throws { print("queued \(try await letters.run(Statements.deadReplay, options))") }
+    }
+
+    struct Discard: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Forget dead letters.",
+            discussion:
+                "Nothing else changes. An engagement that was never stored is then unknown, as if nobody had inserted it."
+        )
+
+        @OptionGroup var letters: Letters
+        @OptionGroup(title: "Settings") var options: SettingsOptions
+
+        func run() async throws { print("discarded \(try await letters.run(Statements.deadDiscard, options))") }
+    }
+
+    /// Which ones.
+    struct Letters: ParsableArguments {
         @Argument(help: "Engagement ids, or keys that dead list shows.") var ids: [String] = []
         @Option(help: "All of this cause.") var cause: String?
         @Flag(help: "All there are.") var all = false
-        @OptionGroup(title: "Settings") var options: SettingsOptions
 
         func validate() throws {
             guard [!ids.isEmpty, cause != nil, all].filter(\.self).count == 1 else {
@@ -49,11 +69,12 @@ struct Dead: AsyncParsableCommand {
             }
         }
 
-        func run() async throws {
+        /// How many it were.
+        fileprivate func run(_ statement: Statement, _ options: SettingsOptions) async throws -> Int {
             let session = try await Setup.connect(try Setup.settings(options))
-            let rows = try await session.query(Statements.deadReplay, [.texts(ids), .textOrNull(cause), .boolean(all)])
+            let rows = try await session.query(statement, [.texts(ids), .textOrNull(cause), .boolean(all)])
             await session.close()
-            print("queued \(rows.count)")
+            return rows.count
         }
     }
 

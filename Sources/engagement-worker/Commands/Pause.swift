@@ -1,0 +1,42 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Postgres
+import SQLText
+
+struct Pause: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Pause all workers of the schema.",
+        discussion: "Nothing new is claimed from then on; what is in hand ends. Inserts go on, and wait."
+    )
+
+    @Option(help: "Who pauses, and why, for status and the heartbeat; without it user and host.") var by: String?
+    @OptionGroup(title: "Settings") var options: SettingsOptions
+
+    func run() async throws {
+        let session = try await Setup.connect(try Setup.settings(options))
+        let name = by ?? "\(NSUserName())@\(ProcessInfo.processInfo.hostName)"
+        let before = try await session.query(Statements.controlPause, [.text(name)]).first
+        await session.close()
+        if let before, try before.boolean("paused") {
+            let since = try before.textIfPresent("paused_since") ?? "unknown"
+            return print("paused already, by \(try before.textIfPresent("paused_by") ?? "somebody") since \(since)")
+        }
+        print("paused; to go on: engagement-worker resume")
+    }
+}
+
+struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Let all workers of the schema go on after a pause.")
+
+    @OptionGroup(title: "Settings") var options: SettingsOptions
+
+    func run() async throws {
+        let session = try await Setup.connect(try Setup.settings(options))
+        let before = try await session.query(Statements.controlResume).first
+        await session.close()
+        guard let before, try before.boolean("paused") else { return print("nobody had paused it") }
+        let length = try before.doubleIfPresent("paused_s").map { " after \(Int($0)) s" } ?? ""
+        print("resumed\(length); it was paused by \(try before.textIfPresent("paused_by") ?? "somebody")")
+    }
+}
