@@ -14,7 +14,8 @@ package final class Fleet: Sendable {
     private let state = Mutex(State())
 
     private struct State {
-        var preparing: [Task<Void, any Error>] = []
+        /// Those that are not prepared yet, by their numbers.
+        var preparing: [Int: Task<Void, any Error>] = [:]
         var isReady = false
         var isStopping = false
         /// The first that went wrong: it ends all.
@@ -32,17 +33,31 @@ package final class Fleet: Sendable {
     }
 
     /// Reaches the database; waits for it. Throws only a ``PostgresError`` that no waiting cures.
-    package func connect() async throws(PostgresError) {
-        for worker in workers { try await worker.connect() }
+    package func connect() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for worker in workers { group.addTask { try await worker.connect() } }
+            try await group.waitForAll()
+        }
+    }
+
+    /// What the process does on the way.
+    package struct Steps: Sendable {
+        /// Before each worker prepares, by its number from 0.
+        package var before: @Sendable (Int) async throws -> Void = { _ in }
+        /// When the first one is prepared; before that none has anything in hand.
+        package var ready: @Sendable () async throws -> Void = {}
+        /// When one has ended, which may be long before the others.
+        package var ended: @Sendable (Int, Worker.Ended) -> Void = { _, _ in }
+
+        package init() {}
     }
 
     /// Each worker prepares, which may take as long as its schema is locked or a right is missing, and works until ``stop()``, or with
     /// `once` until nothing is due.
     ///
-    /// - Parameter ready: called when the first one is prepared; before that none has anything in hand.
     /// - Returns: how those ended that were prepared.
     /// - Throws: the ``SchemaError`` of one whose schema does not fit, once the others have stopped.
-    package func run(once: Bool, ready: @Sendable @escaping () async throws -> Void) async throws -> [Worker.Ended] {
+    package func run(once: Bool, _ steps: Steps) async throws -> [Worker.Ended] {
         let listening = Task { [ears, rings] in
             guard let ears else { return }
             try? await ears.findPooler()
@@ -50,7 +65,7 @@ package final class Fleet: Sendable {
             await ears.close()
         }
         let ended = await withTaskGroup(of: Worker.Ended?.self) { group in
-            for worker in workers { group.addTask { await self.run(worker, once: once, ready: ready) } }
+            for number in workers.indices { group.addTask { await self.run(number, once: once, steps) } }
             return await group.reduce(into: []) { ended, one in ended += one.map { [$0] } ?? [] }
         }
         listening.cancel()
@@ -64,7 +79,11 @@ package final class Fleet: Sendable {
             state.isStopping = true
             return state.preparing
         }
-        for task in preparing { task.cancel() }
+        for (number, task) in preparing {
+            task.cancel()
+            // One that waits for the database waits by its connections.
+            Task { [workers] in await workers[number].database.close() }
+        }
         for worker in workers { worker.stop() }
     }
 
@@ -73,28 +92,33 @@ package final class Fleet: Sendable {
         for worker in workers { worker.recheck() }
     }
 
-    private func run(
-        _ worker: Worker, once: Bool, ready: @Sendable () async throws -> Void
-    ) async -> Worker.Ended? {
-        let preparing = Task { try await worker.prepare() }
+    private func run(_ number: Int, once: Bool, _ steps: Steps) async -> Worker.Ended? {
+        let worker = workers[number]
+        let preparing = Task {
+            try await steps.before(number)
+            try await worker.prepare()
+        }
         let isStopping = state.withLock { state in
-            state.preparing.append(preparing)
+            state.preparing[number] = preparing
             return state.isStopping
         }
-        if isStopping { preparing.cancel() }
+        if isStopping { stop() }
         do {
             try await preparing.value
             let isFirst = state.withLock { state in
+                state.preparing[number] = nil
                 defer { state.isReady = true }
                 return !state.isReady
             }
-            if isFirst { try await ready() }
+            if isFirst { try await steps.ready() }
         } catch {
             guard !preparing.isCancelled else { return nil }
             state.withLock { $0.failure = $0.failure ?? error }
             stop()
             return nil
         }
-        return await worker.run(once: once)
+        let ended = await worker.run(once: once)
+        steps.ended(number, ended)
+        return ended
     }
 }

@@ -118,7 +118,7 @@ package final class Worker: Sendable {
                     try await registry.nameWorkspace(workspace, on: database.keep)
                 }
                 return database.health.restored(role: "keep")
-            } catch let error as PostgresError where error.isOutage {
+            } catch let error as PostgresError where error.isOutage || error.sqlState == .lockNotAvailable {
                 database.health.lost(error, role: "keep")
             }
             try await Task.sleep(for: .seconds(1))

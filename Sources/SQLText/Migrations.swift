@@ -2,7 +2,7 @@
 package struct Migration: Sendable {
     package let version: Int
     package let name: String
-    package let text: String
+    private let bytes: @Sendable () -> [UInt8]
 
     package static let all: [Migration] = [
         Migration(1, "queue", PackageResources.m0001_queue_sql),
@@ -29,17 +29,22 @@ package struct Migration: Sendable {
     ]
 
     /// What `migrate --with-outbox` adds; may be run again.
-    package static let outbox = String(decoding: PackageResources.outbox_sql, as: UTF8.self)
+    package static var outbox: String { String(decoding: PackageResources.outbox_sql, as: UTF8.self) }
 
     /// The schema version that this binary is written for.
     package static let latest = all.count
 
-    private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
+    /// Read when it is needed: a worker asks for their number only.
+    package var text: String {
+        guard let text = String(validating: bytes(), as: UTF8.self) else {
             preconditionFailure("migration \(name) is not UTF-8")
         }
+        return text
+    }
+
+    private init(_ version: Int, _ name: String, _ bytes: @autoclosure @escaping @Sendable () -> [UInt8]) {
         self.version = version
         self.name = name
-        self.text = text
+        self.bytes = bytes
     }
 }

@@ -80,7 +80,9 @@ struct Failure: Error {
     /// Says so on standard error and ends the process.
     func exit() -> Never {
         writeError(text)
-        Glibc.exit(code.rawValue)
+        // What was printed goes out; nothing is torn down under threads that still connect.
+        fflush(nil)
+        _exit(code.rawValue)
     }
 }
 

@@ -61,7 +61,7 @@ enum Setup {
         guard let path, stat(path, &status) == 0, status.st_mode & S_IROTH != 0 else { return }
         log(
             .warning, .credentialExposed, "other users of this machine may read a file of secrets",
-            [.hint: .string("chmod o-rwx the file of the \(what), which \(variable) names")])
+            [.hint: .string("chmod o-rwx the file of the \(what) that \(variable) names")])
     }
 
     static func worker(_ settings: Settings) throws -> Worker.Configuration {
@@ -148,7 +148,7 @@ enum Setup {
         for try await _ in ends {}
     }
 
-    private static var hostName: String {
+    static var hostName: String {
         var buffer = [CChar](repeating: 0, count: 256)
         guard gethostname(&buffer, buffer.count - 1) == 0 else { return "unknown" }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

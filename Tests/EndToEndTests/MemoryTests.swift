@@ -21,7 +21,8 @@ import Testing
             try await stage.database.wait(for: "SELECT count(*) FROM workers WHERE idle_until > now()", toBe: "1")
             let idle = try worker.megabytes(.now)
             printFigure("memory: idle: \(idle) MB")
-            #expect(idle <= 45)
+            // 40 is the goal; of a debug build some 45 MB are there at start, most of it its code.
+            #expect(idle <= (WorkerProcess.isGiven ? 40 : 50))
             try await stage.insert(stage.ids(0..<200))
             try await stage.drained(within: .seconds(240))
             let stored = "SELECT count(*) FROM engagement_transcripts WHERE length(transcript) > 2000000"

@@ -113,9 +113,9 @@ import Testing
             while try await stage.database.count("SELECT follower.follow_step(100)") > 0 {}
             let difference = """
                 SELECT count(*) FROM (
-                    (SELECT id, _key, title, occurred_at, owner_email FROM engagements_live EXCEPT SELECT * FROM follower.engagement)
+                    (SELECT id, _key, title, occurred_at, owner_user_id FROM engagements_live EXCEPT SELECT * FROM follower.engagement)
                     UNION ALL
-                    (SELECT * FROM follower.engagement EXCEPT SELECT id, _key, title, occurred_at, owner_email FROM engagements_live)) AS d
+                    (SELECT * FROM follower.engagement EXCEPT SELECT id, _key, title, occurred_at, owner_user_id FROM engagements_live)) AS d
                 """
             #expect(try await stage.database.count("SELECT count(*) FROM follower.engagement") > 300)
             #expect(try await stage.database.count(difference) == 0)

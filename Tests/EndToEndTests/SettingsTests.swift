@@ -42,7 +42,8 @@ import Testing
     @Test func everyDeclarationIsReadFromItsVariable() throws {
         for declaration in Settings.declarations where declaration.flag != "config" {
             let value = declaration.show(Settings()) ?? declaration.sample ?? ""
-            let settings = try Settings.resolve(environment: [declaration.variable: value])
+            let settings = try Settings.resolve(
+                environment: [declaration.variable: value], contents: { _ in "acme=ws_acme,/token" })
             #expect(settings.sources == [declaration.variable: .environment], "\(declaration.variable)")
         }
     }

@@ -148,6 +148,54 @@ import Testing
         }
     }
 
+    /// One waits for a lock when the process starts, and is heard once it is there; one becomes too new for the binary. The other works.
+    @Test func oneThatCannotStartOrGoOnHoldsNobody() async throws {
+        try await Stage.run { stage in
+            let flags = try await Self.prepare(stage)
+            let person = try await stage.database.connect()
+            try await person.run(script: "BEGIN; LOCK TABLE ws_globex.workers IN SHARE MODE", name: "lock")
+            let worker = try stage.start(["run"] + flags, Self.noToken)
+            try await Self.insert(stage, stage.ids(0..<5), into: "ws_acme")
+            try await stage.database.wait(for: Self.live("ws_acme", "acme"), toBe: "5")
+            try await worker.waitFor("db.lost")
+            #expect(worker.records(of: "db.lost").first?["workspace"] as? String == "globex")
+            await person.close()
+            try await Self.insert(stage, stage.ids(0..<5), into: "ws_globex")
+            try await stage.database.wait(for: Self.live("ws_globex", "globex"), toBe: "5")
+
+            let latest = try await stage.database.count("SELECT max(version) FROM ws_globex.schema_migrations")
+            try await stage.database.run(
+                "INSERT INTO ws_globex.schema_migrations (version, name, checksum, binary_version) VALUES (\(latest + 1), 'x', 'x', 'x'), (\(latest + 2), 'y', 'y', 'y')"
+            )
+            try await worker.waitFor("schema.mismatch")
+            #expect(worker.records(of: "schema.mismatch").first?["workspace"] as? String == "globex")
+            try await Self.insert(stage, stage.ids(5..<10), into: "ws_acme")
+            try await stage.database.wait(for: Self.live("ws_acme", "acme"), toBe: "10")
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus() == 65)
+            #expect(worker.records(of: "schema.mismatch").count == 1)
+        }
+    }
+
+    /// Asked to stop while one waits for a right and the database has gone away.
+    @Test func whoStillPreparesDoesNotHoldTheEnd() async throws {
+        try await Stage.run { stage in
+            let flags = try await Self.prepare(stage)
+            let person = try await stage.database.connect()
+            try await person.run(script: "BEGIN; LOCK TABLE ws_globex.workers IN SHARE MODE", name: "lock")
+            let proxy = try FaultProxy(to: TestCluster.port)
+            let conninfo = "host=127.0.0.1 port=\(proxy.port) user=postgres dbname=\(stage.database.name)"
+            let worker = try stage.start(
+                ["run", "--drain-timeout", "2s"] + flags, ["ASKELEPHANT_TOKEN": nil, "DATABASE_URL": conninfo])
+            try await worker.waitFor("worker.ready")
+            try await worker.waitFor("db.lost")
+            proxy.stop()
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus(within: .seconds(15)) == 0)
+            await person.close()
+        }
+    }
+
     /// One whose schema is not there ends all at once, before anything is in hand, and says which.
     @Test func aSchemaThatIsNotThereIsSaid() async throws {
         try await Stage.run { stage in
@@ -171,7 +219,22 @@ import Testing
             #expect(ended.status == 0, "\(ended.errors)")
             #expect(try await stage.database.count(Self.live("ws_acme", "acme")) == 5)
             #expect(try await stage.database.count(Self.live("ws_globex", "globex")) == 7)
-            // With the token of that schema and no other.
+            // With the token of that schema and no other: not one of the surroundings, nor one that is given besides.
+            let both = try await stage.command([
+                "config", "print", "--workspaces-file", file, "--schema", "ws_acme", "--concurrency", "0",
+            ])
+            #expect(
+                both.status == 78 && both.errors.contains("both give a token") && both.errors.contains("concurrency"),
+                "\(both.errors)")
+            let surroundings = TestCluster.folder + "/credentials-\(UUID().uuidString)"
+            try FileManager.default.createDirectory(atPath: surroundings, withIntermediateDirectories: false)
+            try "sk-apik_nobody.secret".write(
+                toFile: surroundings + "/askelephant-token", atomically: true, encoding: .utf8)
+            #expect(
+                try await stage.command(
+                    ["enrich", stage.world.id(8), "--workspaces-file", file, "--schema", "ws_acme"],
+                    ["ASKELEPHANT_TOKEN": nil, "CREDENTIALS_DIRECTORY": surroundings]
+                ).status == 0)
             stage.world.removeToken(Self.tokens.globex)
             let enrich = ["enrich", stage.world.id(9), "--workspaces-file", file, "--schema"]
             #expect(try await stage.command(enrich + ["ws_acme"], Self.noToken).status == 0)

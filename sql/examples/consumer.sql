@@ -1,4 +1,5 @@
--- A consumer of the outbox: keeps a copy of some columns, in another schema of the same database. Change what you like.
+-- A consumer of the outbox: keeps a copy of some columns, in another schema of the same database. Change what you like, but copy no column of
+-- other tables, as owner_email is: when a user or contact changes, the engagement does not.
 --
 --   SELECT follower.follow_all();        -- once, after this file
 --   SELECT follower.follow_step(1000);   -- until it says 0
@@ -8,11 +9,11 @@
 CREATE SCHEMA IF NOT EXISTS follower;
 
 CREATE TABLE follower.engagement (
-    id           text PRIMARY KEY,
-    key          text NOT NULL UNIQUE,
-    title        text,
-    occurred_at  timestamptz,
-    owner_email  text
+    id            text PRIMARY KEY,
+    key           text NOT NULL UNIQUE,
+    title         text,
+    occurred_at   timestamptz,
+    owner_user_id text
 );
 
 -- Where it is: one row. It begins before everything that the outbox still has. What is older is copied once, by follow_all().
@@ -42,16 +43,17 @@ BEGIN
     DELETE FROM follower.engagement AS m
     WHERE m.key = ANY (keys) AND NOT EXISTS (SELECT FROM askelephant.engagements_live AS e WHERE e.id = m.id);
     -- The state of now, not of then: a change that comes later in the outbox is applied early, and again, to no harm.
-    INSERT INTO follower.engagement AS m (id, key, title, occurred_at, owner_email)
-    SELECT e.id, e._key, e.title, e.occurred_at, e.owner_email
+    INSERT INTO follower.engagement AS m (id, key, title, occurred_at, owner_user_id)
+    SELECT e.id, e._key, e.title, e.occurred_at, e.owner_user_id
     FROM askelephant.engagements_live AS e WHERE e.id = ANY (ids)
-    ON CONFLICT (id) DO UPDATE SET title = excluded.title, occurred_at = excluded.occurred_at, owner_email = excluded.owner_email;
+    ON CONFLICT (id) DO UPDATE SET title = excluded.title, occurred_at = excluded.occurred_at, owner_user_id = excluded.owner_user_id;
     RETURN n;
 END $$;
 
--- Everything there is, for the beginning.
+-- Everything there is, for the beginning. Not beside a step, which could be ahead of what is read here.
 CREATE FUNCTION follower.follow_all() RETURNS void LANGUAGE sql AS $$
-    INSERT INTO follower.engagement AS m (id, key, title, occurred_at, owner_email)
-    SELECT e.id, e._key, e.title, e.occurred_at, e.owner_email FROM askelephant.engagements_live AS e
-    ON CONFLICT (id) DO UPDATE SET title = excluded.title, occurred_at = excluded.occurred_at, owner_email = excluded.owner_email
+    SELECT FROM follower.place FOR UPDATE;
+    INSERT INTO follower.engagement AS m (id, key, title, occurred_at, owner_user_id)
+    SELECT e.id, e._key, e.title, e.occurred_at, e.owner_user_id FROM askelephant.engagements_live AS e
+    ON CONFLICT (id) DO UPDATE SET title = excluded.title, occurred_at = excluded.occurred_at, owner_user_id = excluded.owner_user_id
 $$;

@@ -9,9 +9,9 @@ BEGIN
         RETURN false;
     END IF;
     DELETE FROM outbox AS o USING (
-        SELECT p.tx, p._key FROM outbox AS p
-        WHERE p.changed_at < now() - (SELECT c.outbox_kept FROM control AS c) ORDER BY p.tx, p._key LIMIT most FOR UPDATE SKIP LOCKED) AS old
-    WHERE o.tx = old.tx AND o._key = old._key;
+        -- The first ones are the oldest; behind one that is young there is none that is old.
+        SELECT p.tx, p._key, p.changed_at FROM outbox AS p ORDER BY p.tx, p._key LIMIT most FOR UPDATE SKIP LOCKED) AS old
+    WHERE o.tx = old.tx AND o._key = old._key AND old.changed_at < now() - (SELECT c.outbox_kept FROM control AS c);
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n = most;
 END $$;
@@ -27,9 +27,9 @@ CREATE TABLE upkeep (
 );
 COMMENT ON TABLE upkeep IS 'What is done now and then, in slices, by one worker at a time.';
 COMMENT ON COLUMN upkeep.name IS 'transcripts: those that are not kept any more are dropped.';
-COMMENT ON COLUMN upkeep.finished_at IS 'When it was done last.';
+COMMENT ON COLUMN upkeep.finished_at IS 'When it was done last; NULL: it is due.';
 COMMENT ON COLUMN upkeep._after IS 'The last engagement of the slice before.';
-INSERT INTO upkeep (name) VALUES ('transcripts');
+INSERT INTO upkeep (name, finished_at) VALUES ('transcripts', now());
 
 CREATE FUNCTION is_kept(e engagements, kept interval) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT kept IS NULL OR coalesce(coalesce(e.start_at, e.engagement_at, e.created_at) > now() - kept, true)
@@ -65,7 +65,7 @@ DECLARE
 BEGIN
     PERFORM lock_writing(false);
     SELECT * INTO u FROM upkeep AS o
-    WHERE o.name = 'transcripts' AND (o._after <> '' OR o.finished_at IS NULL OR o.finished_at < now() - interval '6 hours')
+    WHERE o.name = 'transcripts' AND (o._after <> '' OR o.finished_at IS NULL OR kept IS NOT NULL AND o.finished_at < now() - interval '6 hours')
     FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN false;

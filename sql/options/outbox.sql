@@ -64,3 +64,19 @@ CREATE OR REPLACE TRIGGER fill_outbox_update AFTER UPDATE ON engagements REFEREN
     FOR EACH STATEMENT EXECUTE FUNCTION fill_outbox();
 CREATE OR REPLACE TRIGGER fill_outbox_delete AFTER DELETE ON engagements REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION fill_outbox();
+
+-- Whoever may write engagements may write this, and whoever may read engagement_changes may read it.
+DO $$
+DECLARE
+    r record;
+BEGIN
+    FOR r IN SELECT DISTINCT c.relname, a.privilege_type, a.grantee::regrole AS role
+             FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+             WHERE c.oid IN ('engagements'::regclass, 'engagement_changes'::regclass) AND a.grantee <> 0 AND a.grantee <> c.relowner LOOP
+        IF r.relname = 'engagements' AND r.privilege_type = 'UPDATE' THEN
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO %s', r.role);
+        ELSIF r.relname = 'engagement_changes' AND r.privilege_type = 'SELECT' THEN
+            EXECUTE format('GRANT SELECT ON outbox_ready TO %s', r.role);
+        END IF;
+    END LOOP;
+END $$;

@@ -88,14 +88,28 @@ struct LeaseKeeper: Sendable {
             await keep { () throws(PostgresError) in
                 try await registry.register(holdsLock: !database.health.isPooled, on: database.keep)
                 while try await registry.expireMedia(olderThan: mediaLife, on: database.keep) {}
-                if !saidTranscripts {
-                    try await registry.keepTranscripts(for: transcriptLife, on: database.keep)
-                    saidTranscripts = true
-                }
-                while try await registry.retainTranscripts(on: database.keep) {}
-                while try await registry.pruneOutbox(on: database.keep) {}
             }
+            await tidy(&saidTranscripts)
             await pause(.seconds(30))
+        }
+    }
+
+    /// What may wait for a lock, on a connection that no lease waits for. What somebody has locked is for the next time.
+    private func tidy(_ saidTranscripts: inout Bool) async {
+        do throws(PostgresError) {
+            if !saidTranscripts {
+                try await registry.keepTranscripts(for: transcriptLife, on: database.scopes)
+                saidTranscripts = true
+            }
+            while try await registry.retainTranscripts(on: database.scopes) {}
+            while try await registry.pruneOutbox(on: database.scopes) {}
+            database.health.restored(role: "scopes")
+        } catch {
+            switch error.sqlState {
+            case .lockNotAvailable, .queryCancelled: return
+            case let state? where state.isRetriedAtOnce: return
+            default: database.health.lost(error, role: "scopes")
+            }
         }
     }
 

@@ -31,6 +31,7 @@ struct Migrate: AsyncParsableCommand {
         }
         let applied = try await migrator.migrate(
             withBell: !withoutBell, withOutbox: withOutbox, dryRun: dryRun)
+        if dryRun, withOutbox { print("would add the outbox, if it is not there") }
         for migration in applied {
             print("\(dryRun ? "would apply" : "applied") m\(migration.version) \(migration.name)")
         }

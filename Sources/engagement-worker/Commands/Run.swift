@@ -33,17 +33,27 @@ struct Run: AsyncParsableCommand {
         let listening = Task { for await signal in signals { lifecycle.handle(signal) } }
         defer { listening.cancel() }
         do {
-            if settings.autoMigrate {
-                for member in members { try await Migrate.apply(member, log: output.log) }
-            }
+            // Before anything is written, whose schema may be another.
+            if settings.autoMigrate, members.count == 1 { try await Migrate.apply(settings, log: output.log) }
             try await Setup.within(settings.startTimeout) { try await fleet.connect() }
-            async let upkeep: Void? = receiver?.keepUp()
-            let ended = try await fleet.run(once: once) {
-                lifecycle.isReady()
-                if let receiver { try await Setup.start(receiver, settings) }
+            var steps = Fleet.Steps()
+            steps.before = { number in
+                guard settings.autoMigrate, members.count > 1 else { return }
+                try await Migrate.apply(members[number], log: members[number].log(output.log))
             }
+            steps.ready = {
+                lifecycle.isReady()
+                guard let receiver else { return }
+                try await Setup.start(receiver, settings)
+                Task { await receiver.keepUp() }
+            }
+            steps.ended = { number, ended in
+                guard let misfit = ended.misfit else { return }
+                Failure(misfit).tell(members[number].log(output.log))
+            }
+            let ended = try await fleet.run(once: once, steps)
             await receiver?.stop(within: .seconds(2))
-            if let misfit = ended.compactMap(\.misfit).first { lifecycle.end(Failure(misfit)) }
+            if let misfit = ended.compactMap(\.misfit).first { lifecycle.end(Failure(misfit), isTold: true) }
             if once, ended.contains(where: \.isCredentialRefused) { lifecycle.end(.credentialRefused) }
             lifecycle.end(once && ended.contains { $0.dead > 0 } ? .found : .ok)
         } catch {
@@ -62,12 +72,26 @@ extension Run {
             .expectedPeakMegabytes: .integer(Footprint(configuration).peakMegabytes),
             .configuration: .strings(settings.summary),
         ]
-        var log = log
-        if let name = configuration.workspace { log = log.adding([.workspace: .string(name)]) }
+        let log = settings.log(log)
         log(.notice, .workerStart, "starting", fields)
         if case .file(let path) = settings.tokenSource {
-            Setup.warnIfExposed(path, "token", "ASKELEPHANT_TOKEN_FILE", log)
+            let name = settings.workspace.map { "workspace \($0)" } ?? "ASKELEPHANT_TOKEN_FILE"
+            Setup.warnIfExposed(path, "token", name, log)
         }
+    }
+}
+
+extension Settings {
+    /// The log of these settings' workspace.
+    fileprivate func log(_ log: Log) -> Log {
+        workspace.map { log.adding([.workspace: .string($0)]) } ?? log
+    }
+}
+
+extension Failure {
+    /// Of a schema that does not fit.
+    fileprivate func tell(_ log: Log) {
+        log(.error, .schemaMismatch, "the schema does not fit", [.error: .string(message), .hint: LogValue(hint)])
     }
 }
 
@@ -106,12 +130,9 @@ private final class Lifecycle: Sendable {
         fleet.stop()
     }
 
-    func end(_ failure: Failure) -> Never {
-        if failure.code == .schemaMismatch {
-            output.log(
-                .error, .schemaMismatch, "the schema does not fit",
-                [.error: .string(failure.message), .hint: LogValue(failure.hint)])
-        }
+    /// - Parameter isTold: the log has it already.
+    func end(_ failure: Failure, isTold: Bool = false) -> Never {
+        if failure.code == .schemaMismatch, !isTold { failure.tell(output.log) }
         output.log(
             .notice, .workerStop, "stopped",
             [.exitCode: .integer(Int(failure.code.rawValue)), .error: .string(failure.message)])

@@ -10,14 +10,19 @@ extension Settings {
     ///   - environment: of the process. Only the declared names, `PG*` and `CREDENTIALS_DIRECTORY` matter.
     ///   - file: the file that ``configFile(flags:environment:)`` names.
     ///   - exists: whether there is such a file.
+    ///   - contents: what a file holds; nil if it cannot be read.
     static func resolve(
         flags: [String: String] = [:], environment: [String: String], file: EnvironmentFile? = nil,
-        exists: (String) -> Bool = { FileManager.default.fileExists(atPath: $0) }
+        exists: (String) -> Bool = { FileManager.default.fileExists(atPath: $0) },
+        contents: (String) -> String? = { path in
+            FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+        }
     ) throws(SettingsError) -> Settings {
         var resolution = Resolution(flags: flags, environment: environment, file: file)
         resolution.readAll()
         resolution.refuseUnknownNames()
         resolution.addSurroundings(environment, exists)
+        resolution.readWorkspaces(contents)
         resolution.checkTogether()
         guard resolution.mistakes.isEmpty else { throw SettingsError(mistakes: resolution.mistakes) }
         return resolution.settings
@@ -119,6 +124,28 @@ private struct Resolution {
         }
     }
 
+    /// The file of workspaces; and a command on the schema of one of them takes its token, before one of the surroundings.
+    mutating func readWorkspaces(_ contents: (String) -> String?) {
+        if let path = settings.workspacesFile {
+            guard settings.workspaces.isEmpty else {
+                return refuse("workspace", "and workspaces-file are both given; remove one of them")
+            }
+            guard let text = contents(path) else { return refuse(path, "cannot be read") }
+            let (entries, found) = WorkspaceEntry.read(text, path: path)
+            mistakes += found
+            settings.workspaces += entries
+        }
+        guard let entry = settings.workspaces.first(where: { $0.schema == settings.schema }) else { return }
+        let source = settings.sources["ASKELEPHANT_TOKEN_FILE"]
+        guard settings.token == nil, settings.tokenFile == nil || source == .credentialsDirectory else {
+            return refuse("ASKELEPHANT_TOKEN", "and the workspace \(entry.name) both give a token for \(entry.schema)")
+        }
+        settings.tokenFile = entry.tokenFile
+        let variable =
+            settings.workspacesFile == nil ? "ENGAGEMENT_WORKER_WORKSPACE" : "ENGAGEMENT_WORKER_WORKSPACES_FILE"
+        settings.sources["ASKELEPHANT_TOKEN_FILE"] = settings.sources[variable]
+    }
+
     /// Settings that are right each for itself and wrong together.
     mutating func checkTogether() {
         if settings.token != nil, settings.tokenFile != nil {
@@ -129,9 +156,6 @@ private struct Resolution {
         }
         if settings.backoffBase > settings.backoffCap {
             refuse("backoff-base", "is longer than backoff-cap")
-        }
-        if !settings.workspaces.isEmpty, settings.workspacesFile != nil {
-            refuse("workspace", "and workspaces-file are both given; remove one of them")
         }
         if settings.isConditional, settings.expand.contains("media_url") {
             refuse("conditional", "needs --expand without media_url: its signed address is another one in every answer")

@@ -14,9 +14,30 @@ extension WorkspaceEntry: CustomStringConvertible {
         // A path may have commas, a schema may not.
         let parts = sides.count == 2 ? sides[1].split(separator: ",", maxSplits: 1).map(String.init) : []
         guard parts.count == 2 else { throw BadValue("is no \(Self.form)") }
+        guard !text.contains(where: \.isWhitespace) else {
+            throw BadValue("has a space in it; a comment needs a line of its own")
+        }
         name = try SettingKind<String>.plainName.parse(sides[0])
         schema = try SettingKind<String>.schemaName.parse(parts[0])
         tokenFile = parts[1]
+    }
+
+    /// The workspaces of a file, one a line; `#` begins a comment. And what is wrong with it.
+    static func read(
+        _ text: String, path: String
+    ) -> (entries: [WorkspaceEntry], mistakes: [SettingsError.Mistake]) {
+        var entries: [WorkspaceEntry] = []
+        var mistakes: [SettingsError.Mistake] = []
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+            let entry = line.trimmed
+            guard !entry.isEmpty, !entry.hasPrefix("#") else { continue }
+            do { entries.append(try WorkspaceEntry(entry)) } catch {
+                mistakes.append(.init(subject: "\(path):\(index + 1)", problem: error.reason))
+            }
+        }
+        do { try check(entries) } catch { mistakes.append(.init(subject: path, problem: error.reason)) }
+        if entries.isEmpty, mistakes.isEmpty { mistakes.append(.init(subject: path, problem: "names no workspace")) }
+        return (entries, mistakes)
     }
 
     var description: String { "\(name)=\(schema),\(tokenFile)" }
@@ -49,30 +70,17 @@ extension SettingKind where Value == [WorkspaceEntry] {
 }
 
 extension Settings {
-    /// Reads the workspaces of a file: one a line, `#` begins a comment.
-    mutating func readWorkspaces(_ text: String, path: String) throws(SettingsError) {
-        var mistakes: [SettingsError.Mistake] = []
-        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-            let entry = line.trimmed
-            guard !entry.isEmpty, !entry.hasPrefix("#") else { continue }
-            do { workspaces.append(try WorkspaceEntry(entry)) } catch {
-                mistakes.append(.init(subject: "\(path):\(index + 1)", problem: error.reason))
-            }
-        }
-        do { try WorkspaceEntry.check(workspaces) } catch {
-            mistakes.append(.init(subject: path, problem: error.reason))
-        }
-        if workspaces.isEmpty, mistakes.isEmpty { mistakes.append(.init(subject: path, problem: "names no workspace")) }
-        guard mistakes.isEmpty else { throw SettingsError(mistakes: mistakes) }
-    }
-
     /// The settings of each workspace that `run` works for; these themselves where none is named.
     func members() throws(SettingsError) -> [Settings] {
         guard !workspaces.isEmpty else { return [self] }
         let given = [
             ("ENGAGEMENT_WORKER_SCHEMA", "schema"), ("ASKELEPHANT_TOKEN", "ASKELEPHANT_TOKEN"),
             ("ASKELEPHANT_TOKEN_FILE", "ASKELEPHANT_TOKEN_FILE"),
-        ].filter { sources[$0.0].map { $0 != .credentialsDirectory } ?? false }
+        ].filter { name, _ in
+            let isTheirs = tokenFile != nil && workspaces.contains { $0.tokenFile == tokenFile }
+            return sources[name].map { $0 != .credentialsDirectory && !(name.hasSuffix("TOKEN_FILE") && isTheirs) }
+                ?? false
+        }
         var mistakes = given.map { SettingsError.Mistake(subject: $0.1, problem: "and workspaces are both given") }
         if receives {
             mistakes.append(
