@@ -85,7 +85,8 @@ import Testing
             #expect(ended.output.contains(try await Self.key(stage, id)), "\(ended.output)")
 
             let asked = stage.world.requestCount(for: id)
-            let outcomes = try await Self.bringBack(stage, id, contact: truth.contacts[0].id)
+            let shared = try #require(truth.contacts.first { others.contains($0.id) })
+            let outcomes = try await Self.bringBack(stage, id, contact: shared.id)
             #expect(!outcomes.isEmpty && Set(outcomes) == ["suppressed"], "\(outcomes)")
             #expect(stage.world.requestCount(for: id) == asked, "it was asked for")
             #expect(try await stage.database.traces(of: needles) == [])
@@ -273,9 +274,9 @@ import Testing
     /// Killed while it looks through the tables, it has forgotten nothing of what it looked for.
     @Test func onePurgeEndsWhatAnotherBeganAndFoundAddressesAreLookedForToo() async throws {
         try await Stage.run { stage in
-            let id = try #require(stage.ids(0..<50).first { !stage.world.truth($0).contacts.isEmpty })
-            let person = stage.world.truth(id).contacts[0]
             let ids = stage.ids(0..<50)
+            let id = try #require(ids.first { stage.world.truth($0).contacts.first?.emails.isEmpty == false })
+            let person = stage.world.truth(id).contacts[0]
             try await stage.insert(ids)
             #expect(try await stage.command(["run", "--once"]).status == 0)
             let addresses = person.emails.map(\.email)
@@ -325,6 +326,89 @@ import Testing
                     == #"by [purged]{"a": ["[purged]"]}"#)
             let left = Set(try await stage.database.traces(of: ["ann@x.example", "cnt_ann"]))
             #expect(left == ["crm_associations.crm_object_id: ann@x.example", "webhook_events.object_id: cnt_ann"])
+        }
+    }
+
+    /// Broken off at once, with nothing deleted: any other purge ends it.
+    @Test func whatWasOnlyBegunIsEnded() async throws {
+        try await Stage.run { stage in
+            let ids = stage.ids(0..<50)
+            let id = try #require(ids.first { stage.world.truth($0).contacts.first?.emails.isEmpty == false })
+            let person = stage.world.truth(id).contacts[0]
+            let other = try #require(ids.first { $0 != id })
+            try await stage.insert(ids)
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            let address = person.emails[0].email
+            try await stage.database.run(
+                "SELECT suppress('{email}', '{\(address)}', suppression_key('email', '\(address)')), suppress('{engagement}', '{\(other)}', suppression_key('engagement', '\(other)'))"
+            )
+            #expect(try await stage.command(["purge", "--email", "nobody@x.example"]).status == 0)
+            let needles = [other, person.id] + person.emails.map(\.email) + person.phoneNumbers.map(\.phoneNumber)
+            #expect(try await stage.database.traces(of: needles) == [])
+            #expect(try await stage.database.count("SELECT count(*) FROM purge_needles") == 0)
+            #expect(try await stage.command(["purge", "--email", address, "--forget"]).status == 0)
+            let left = "SELECT string_agg(kind, ',' ORDER BY kind) FROM suppressions"
+            #expect(try await stage.database.value(left) == "email,engagement")
+        }
+    }
+
+    /// What a person may look like, and who names a purged engagement: in what the API sends after the purge.
+    @Test func othersMayNotBringThemBack() async throws {
+        try await Stage.run { stage in
+            let (gone, id) = (stage.world.id(1), stage.world.id(2))
+            try await stage.insert([gone, id])
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            let body = """
+                {"object":"engagement","id":"\(id)","title":"A","engagement_type":"NOTE","processing_status":"COMPLETED",
+                "updated_at":"2036-01-01T00:00:00Z","description":"as in \(gone)","companies":[],"owner":null,
+                "contacts":[{"id":"cnt_1","first_name":"Anneliese","primary_email":"ann@x.example"},
+                {"id":"cnt_2","first_name":"Anneliese","emails":"ann@x.example"},
+                {"id":"cnt_3","first_name":"Anneliese","emails":[{"address":"ANN@x.example"}]},
+                {"id":"cnt_4","first_name":"Anneliese","emails":["Anneliese <ann@x.example>"]},
+                {"id":"cnt_5","first_name":"Bo","emails":[{"email":"bo@x.example"}]}],
+                "participants":[{"name":"Anneliese","email":"ann@x.example"},{"name":"Bo","email":"bo@x.example"}],
+                "action_items":[{"id":"a","text":"T","assignee":{"name":"Anneliese","emails":["ann@x.example"]}}],
+                "signals":[],"transcript":"see \(gone)","media_url":null,"tags":[]}
+                """
+            for purge in [[gone], ["--email", "ann@x.example"]] {
+                #expect(try await stage.command(["purge"] + purge).status == 0)
+                stage.world.override(id, SimResponse(status: 200, body: Array(body.utf8)))
+                try await stage.insert([id])
+                #expect(try await stage.command(["run", "--once"]).status == 0)
+                #expect(try await stage.database.traces(of: [gone]) == [])
+            }
+            #expect(try await stage.database.traces(of: ["ann@x.example", "anneliese"]) == [])
+            #expect(
+                try await stage.database.value(
+                    "SELECT string_agg(contact_id, ',') FROM engagement_contacts WHERE engagement_id = '\(id)'")
+                    == "cnt_5")
+            #expect(
+                try await stage.database.value("SELECT _raw -> 'participants' FROM engagements WHERE id = '\(id)'")
+                    == #"[{}, {"name": "Bo", "email": "bo@x.example"}]"#)
+            #expect(
+                try await stage.database.value("SELECT _raw FROM engagement_action_items WHERE engagement_id = '\(id)'")
+                    == #"{"id": "a", "text": "T", "assignee": {}}"#)
+        }
+    }
+
+    /// Tables of others stand in the schema, and what is no address is refused before it is looked for everywhere.
+    @Test func whatIsNotOursIsLeftAlone() async throws {
+        try await Stage.run { stage in
+            #expect(try await stage.command(["migrate", "--with-outbox"]).status == 0)
+            try await stage.database.run(
+                "CREATE TABLE theirs (note text, doubled text GENERATED ALWAYS AS (note || note) STORED)")
+            try await stage.database.run("INSERT INTO theirs VALUES ('ann@x.example')")
+            try await stage.database.run(
+                "ALTER TABLE contacts ADD COLUMN their_name text GENERATED ALWAYS AS (first_name || last_name) STORED")
+            let ended = try await stage.command(["purge", "--email", "ann@x.example"])
+            #expect(ended.status == 0 && ended.errors.contains("NOT looked through: theirs"), "\(ended.errors)")
+            #expect(
+                ended.errors.split(separator: "\n").count { $0.hasPrefix("NOT") } == 1,
+                "every table of ours is looked through")
+            #expect(try await stage.database.value("SELECT note FROM theirs") == "ann@x.example")
+            for address in ["@", "ann@", "@x.example", "Ann <ann@x.example>", "ann", "a@b@c", "ann @x.example"] {
+                #expect(try await stage.command(["purge", "--email", address]).status == 64, "\(address)")
+            }
         }
     }
 

@@ -19,6 +19,14 @@ struct RedactionTests {
         ("'ann@x.example' _ann@x.example_ *ann@x.example*", "'[purged]' _[purged]_ *[purged]*"),
         ("ann@x.example's ann@x.example-", "[purged]'s [purged]-"),
         ("joann@x.example", "joann@x.example"),
+        (
+            "\u{201C}ann@x.example\u{201D} \u{AB}ann@x.example\u{BB} `ann@x.example` ann@x.example\u{2019}s",
+            "\u{201C}[purged]\u{201D} \u{AB}[purged]\u{BB} `[purged]` [purged]\u{2019}s"
+        ),
+        (
+            "a\u{2014}ann@x.example\u{2026} \u{2022}ann@x.example~ann@x.example\u{A0}ann@x.example\u{200B}\u{3001}ann@x.example\u{FF09}",
+            "a\u{2014}[purged]\u{2026} \u{2022}[purged]~[purged]\u{A0}[purged]\u{200B}\u{3001}[purged]\u{FF09}"
+        ),
         ("jo.ann@x.example jo-ann@x.example jo+ann@x.example", "jo.ann@x.example jo-ann@x.example jo+ann@x.example"),
         ("ann@x.example.org ann@x.example-2", "ann@x.example.org ann@x.example-2"),
         ("joann@x.example ann@x.example ann@x.example.org", "joann@x.example [purged] ann@x.example.org"),

@@ -23,11 +23,16 @@ COMMENT ON COLUMN suppressions._with IS 'The key of what was named to the purge 
 CREATE INDEX suppressions_order ON suppressions (kind, purged_at);
 
 CREATE TABLE purge_needles (
-    needle   text PRIMARY KEY,
-    began_at timestamptz NOT NULL DEFAULT now()
+    kind     text        NOT NULL,
+    needle   text        NOT NULL,
+    began_at timestamptz NOT NULL DEFAULT now(),
+    _with    text        NOT NULL,
+    PRIMARY KEY (kind, needle)
 );
-COMMENT ON TABLE purge_needles IS 'What a purge that is under way still looks for in other rows; empty once it has ended. One that was broken off is ended by the next.';
+COMMENT ON TABLE purge_needles IS 'What a purge that is under way has to delete and to look for; empty once it has ended. One that was broken off is ended by the next.';
+COMMENT ON COLUMN purge_needles.kind IS 'engagement, contact, user or email; mention: only to be looked for.';
 COMMENT ON COLUMN purge_needles.needle IS 'An id or address.';
+COMMENT ON COLUMN purge_needles._with IS 'As in suppressions.';
 
 -- As HMAC does it: twice, with the key before both.
 CREATE FUNCTION keyed_hash(secret text, kind text, value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -57,19 +62,37 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION lock_writing IS 'Internal: orders purges and all other writers.';
 
--- Ids and addresses in a text. An address stands between characters that no address has; points, quotes and dashes around it may not be
--- its own, so it is looked for with and without them.
-CREATE FUNCTION purgeable(source text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+-- What no address has, as a part of a bracket expression: spaces, brackets and the like, and typographic signs of all kinds.
+CREATE FUNCTION address_ends() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT '\s@<>()\[\]{},;:"/\\|=?&#!*^$`~\x01\u00a0\u00ab\u00b7\u00bb\u2000-\u206f\u2190-\u21ff\u2500-\u27bf\u3000-\u303f\uff00-\uff0f'
+$$;
+COMMENT ON FUNCTION address_ends IS 'Internal: characters between which an address stands.';
+
+-- Ids and addresses in a text. Points, quotes and dashes around an address may not be its own, so it is looked for with and without them.
+CREATE FUNCTION purgeable(source text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
     SELECT ARRAY(
         SELECT DISTINCT c
-        FROM regexp_matches(source, '((?:ngmt|cnt)_[A-Za-z0-9]+|[^\s@<>()\[\]{},;:"/\\|=?&#!*^$\x01]{1,64}@[^\s@<>()\[\]{},;:"/\\|=?&#!*^$\x01''%+_]{1,255})', 'g') AS m
+        FROM regexp_matches(source, '((?:ngmt|cnt)_[A-Za-z0-9]+|[^' || address_ends() || ']{1,64}@[^' || address_ends() || '''%+_]{1,255})', 'g') AS m
         CROSS JOIN LATERAL unnest(ARRAY[m[1], btrim(m[1], '._%+''-')]) AS c)
 $$;
-COMMENT ON FUNCTION purgeable(text) IS 'Internal: ids and addresses in a text.';
+COMMENT ON FUNCTION purgeable IS 'Internal: ids and addresses in a text.';
 
-CREATE FUNCTION addresses(person jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT array_remove(ARRAY[person ->> 'email'] || ARRAY(
-        SELECT coalesce(e ->> 'email', e #>> '{}') FROM jsonb_array_elements(CASE WHEN jsonb_typeof(person -> 'emails') = 'array' THEN person -> 'emails' END) AS e), NULL)
+-- In JSON's text a letter may belong to an escape: a character that cannot stand there ends each.
+CREATE FUNCTION marked(document jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT regexp_replace(document::text, '\\(?:u[0-9a-f]{4}|.)', '\&' || chr(1), 'g')
+$$;
+COMMENT ON FUNCTION marked IS 'Internal: a document''s text, each escape of which ends with U+0001.';
+
+-- Whatever form they have (no page shows all, U-10): those that stand in it, and each string whole.
+CREATE FUNCTION addresses(person jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path FROM CURRENT AS $$
+    SELECT ARRAY(
+        SELECT DISTINCT a.value FROM (
+            SELECT unnest(purgeable(marked(jsonb_build_array(person -> 'emails', person -> 'email', person -> 'primary_email')))) AS value
+            UNION ALL
+            SELECT coalesce(e ->> 'email', e #>> '{}') FROM jsonb_array_elements(CASE WHEN jsonb_typeof(person -> 'emails') = 'array' THEN person -> 'emails' END) AS e
+            UNION ALL
+            SELECT unnest(ARRAY[person ->> 'email', person ->> 'primary_email'])) AS a
+        WHERE a.value LIKE '%@%' AND jsonb_typeof(person) = 'object')
 $$;
 COMMENT ON FUNCTION addresses IS 'Internal: the addresses of a contact or user, as delivered.';
 
@@ -87,17 +110,20 @@ END $$;
 COMMENT ON FUNCTION purged_of IS 'Internal: those that were purged.';
 
 -- Where one stands by itself: an address not within a longer one, an id not within a longer word of letters and digits.
-CREATE FUNCTION without(source text, tokens text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION without(source text, tokens text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
 DECLARE
+    lowered text := lower(source);
+    ends text := address_ends();
     token text;
     literal text;
 BEGIN
     FOREACH token IN ARRAY tokens LOOP
+        -- A regular expression for each would be compiled anew each time.
+        CONTINUE WHEN strpos(lowered, lower(token)) = 0;
         literal := regexp_replace(token, '([^[:alnum:]])', '\\\1', 'g');
         IF token LIKE '%@%' THEN
             source := regexp_replace(
-                source, '((?:^|[\s@<>()\[\]{},;:"/\\|=?&#!*^$\x01])[._%+''-]*)' || literal || '(?![.-]*[^\s@<>()\[\]{},;:"/\\|=?&#!*^$\x01''%+_.-])',
-                '\1[purged]', 'gi');
+                source, '((?:^|[' || ends || '])[._%+''-]*)' || literal || '(?![.-]*[^' || ends || '''%+_.-])', '\1[purged]', 'gi');
         ELSE
             source := regexp_replace(source, '(^|[^A-Za-z0-9])' || literal || '(?![A-Za-z0-9])', '\1[purged]', 'g');
         END IF;
@@ -105,12 +131,6 @@ BEGIN
     RETURN source;
 END $$;
 COMMENT ON FUNCTION without(text, text[]) IS 'Internal: a text without these ids and addresses.';
-
--- In JSON's text a letter may belong to an escape: a character that cannot stand there ends each.
-CREATE FUNCTION marked(document jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT regexp_replace(document::text, '\\(?:u[0-9a-f]{4}|.)', '\&' || chr(1), 'g')
-$$;
-COMMENT ON FUNCTION marked IS 'Internal: a document''s text, each escape of which ends with U+0001.';
 
 CREATE FUNCTION without(document jsonb, tokens text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE SET search_path FROM CURRENT AS $$
     SELECT replace(without(marked(document), tokens), chr(1), '')::jsonb
@@ -122,15 +142,33 @@ CREATE FUNCTION redacted(source text) RETURNS text LANGUAGE sql STABLE SET searc
 $$;
 COMMENT ON FUNCTION redacted(text) IS 'Internal: a text without what was purged.';
 
+-- Objects of whose id or address one is among these, wherever they stand, are emptied.
+CREATE FUNCTION without_persons(document jsonb, tokens text[]) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    IF jsonb_typeof(document) = 'array' THEN
+        RETURN (SELECT coalesce(jsonb_agg(without_persons(e.item, tokens) ORDER BY e.n), '[]')
+                FROM jsonb_array_elements(document) WITH ORDINALITY AS e(item, n));
+    ELSIF jsonb_typeof(document) <> 'object' THEN
+        RETURN document;
+    ELSIF addresses(document) && tokens OR coalesce(document ->> 'id' = ANY (tokens), false) THEN
+        RETURN '{}';
+    END IF;
+    RETURN (SELECT coalesce(jsonb_object_agg(m.key, without_persons(m.value, tokens)), '{}') FROM jsonb_each(document) AS m);
+END $$;
+COMMENT ON FUNCTION without_persons IS 'Internal: a document without the objects that are one of these.';
+
 -- A purged contact is left out. Of a purged owner the id stays: the engagement is still theirs.
 CREATE FUNCTION without_purged(document jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     contacts jsonb := CASE WHEN jsonb_typeof(document -> 'contacts') = 'array' THEN document -> 'contacts' END;
     owner jsonb := CASE WHEN jsonb_typeof(document -> 'owner') = 'object' THEN document -> 'owner' END;
-    purged text[] := purged_of(purgeable(marked(document)) || addresses(owner) || ARRAY(
-        SELECT unnest(addresses(c) || (c ->> 'id')) FROM jsonb_array_elements(contacts) AS c));
+    purged text[] := purged_of(purgeable(marked(document)) || ARRAY(
+        -- Whole, in case they are no ids or addresses by our rule.
+        SELECT v #>> '{}' FROM jsonb_path_query(document, 'lax $.contacts[*].id') AS v
+        UNION ALL SELECT v #>> '{}' FROM jsonb_path_query(document, 'lax $.contacts[*].emails[*].email') AS v
+        UNION ALL SELECT v #>> '{}' FROM jsonb_path_query(document, 'lax $.owner.emails[*].email') AS v));
 BEGIN
-    IF addresses(owner) && purged OR is_suppressed('user', owner ->> 'id') THEN
+    IF cardinality(purged) > 0 AND addresses(owner) && purged OR is_suppressed('user', owner ->> 'id') THEN
         document := jsonb_set(document, '{owner}', jsonb_build_object('id', owner -> 'id'));
     END IF;
     IF cardinality(purged) = 0 THEN
@@ -139,8 +177,9 @@ BEGIN
     IF contacts IS NOT NULL THEN
         document := jsonb_set(document, '{contacts}', coalesce((
             SELECT jsonb_agg(c.item ORDER BY c.n) FROM jsonb_array_elements(contacts) WITH ORDINALITY AS c(item, n)
-            WHERE NOT addresses(c.item) || (c.item ->> 'id') && purged), '[]'));
+            WHERE (addresses(c.item) || (c.item ->> 'id') && purged) IS NOT TRUE), '[]'));
     END IF;
+    document := (SELECT jsonb_object_agg(m.key, without_persons(m.value, purged)) FROM jsonb_each(document) AS m);
     RETURN without(document, purged);
 END $$;
 COMMENT ON FUNCTION without_purged IS 'Internal: an engagement as delivered, without persons that were purged.';
@@ -153,10 +192,9 @@ BEGIN
     INSERT INTO suppressions AS s (key, kind, _with)
     SELECT DISTINCT ON (1) suppression_key(t.kind, t.value), t.kind, named_with FROM unnest(kinds, purged) AS t(kind, value) ORDER BY 1
     ON CONFLICT (key) DO UPDATE SET purged_at = now(), _with = excluded._with;
-    -- Of users the id stays.
-    INSERT INTO purge_needles (needle)
-    SELECT DISTINCT CASE t.kind WHEN 'email' THEN lower(btrim(t.value)) ELSE t.value END FROM unnest(kinds, purged) AS t(kind, value)
-    WHERE t.kind <> 'user' ORDER BY 1
+    INSERT INTO purge_needles (kind, needle, _with)
+    SELECT DISTINCT t.kind, CASE t.kind WHEN 'email' THEN lower(btrim(t.value)) ELSE t.value END, named_with
+    FROM unnest(kinds, purged) AS t(kind, value) ORDER BY 1, 2
     ON CONFLICT DO NOTHING;
 END $$;
 COMMENT ON FUNCTION suppress IS 'Internal: keeps keyed hashes of what is purged.';
@@ -201,7 +239,7 @@ BEGIN
 
     contact_ids := ARRAY(SELECT c FROM unnest(contact_ids) AS c WHERE NOT EXISTS (SELECT FROM engagement_contacts AS l WHERE l.contact_id = c));
     company_ids := ARRAY(SELECT c FROM unnest(company_ids) AS c WHERE NOT EXISTS (SELECT FROM engagement_companies AS l WHERE l.company_id = c));
-    INSERT INTO purge_needles (needle) SELECT DISTINCT c FROM unnest(contact_ids) AS c ORDER BY 1 ON CONFLICT DO NOTHING;
+    INSERT INTO purge_needles (kind, needle, _with) SELECT DISTINCT 'mention', c, '' FROM unnest(contact_ids) AS c ORDER BY 2 ON CONFLICT DO NOTHING;
     DELETE FROM contacts AS c WHERE c.id = ANY (contact_ids);
     GET DIAGNOSTICS rows = ROW_COUNT;
     RETURN QUERY SELECT 'contacts', rows;
@@ -232,7 +270,8 @@ BEGIN
     RETURN QUERY SELECT 'contact', c FROM unnest(contact_ids) AS c;
     RETURN QUERY SELECT 'email', theirs.a FROM (
         SELECT lower(btrim(unnest(addresses(c._raw)))) AS a FROM contacts AS c WHERE c.id = ANY (contact_ids)
-        EXCEPT SELECT lower(btrim(unnest(addresses(o._raw)))) FROM contacts AS o WHERE o.id <> ALL (contact_ids)
+        EXCEPT SELECT lower(btrim(unnest(addresses(o._raw)))) FROM contacts AS o
+        WHERE o.id <> ALL (contact_ids) AND NOT EXISTS (SELECT FROM purge_needles AS p WHERE p.kind = 'contact' AND p.needle = o.id)
         EXCEPT SELECT lower(btrim(unnest(addresses(u._raw)))) FROM users AS u) AS theirs
     WHERE theirs.a IS DISTINCT FROM lower(btrim(address));
 END $$;
@@ -270,7 +309,8 @@ COMMENT ON FUNCTION purge_persons IS 'Internal: deletes contacts, and of users a
 CREATE FUNCTION redact_rows(relation text, after jsonb, most bigint, OUT n bigint, OUT last jsonb)
     LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '10s' SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
 DECLARE
-    needles text[] := ARRAY(SELECT p.needle FROM purge_needles AS p);
+    -- Of users the id stays.
+    needles text[] := ARRAY(SELECT DISTINCT p.needle FROM purge_needles AS p WHERE p.kind <> 'user');
     patterns text[] := ARRAY(SELECT '%' || regexp_replace(needle, '([\\%_])', '\\\1', 'g') || '%' FROM unnest(needles) AS needle);
     its oid := to_regclass(quote_ident(relation));
     columns text;
@@ -300,17 +340,22 @@ BEGIN
            string_agg(format('without(t.%1$I, $1) IS DISTINCT FROM t.%1$I', a.attname), ' OR ')
     INTO assignments, conditions, needed
     FROM pg_attribute AS a
-    WHERE a.attrelid = its AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid IN ('text'::regtype, 'jsonb'::regtype)
+    WHERE a.attrelid = its AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.atttypid IN ('text'::regtype, 'jsonb'::regtype)
+      -- A job of what is purged ends by itself.
+      AND NOT (relation = 'enrichment_queue' AND a.attname = 'engagement_id')
       AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = its AND k.contype IN ('p', 'f') AND a.attnum = ANY (k.conkey));
 
     EXECUTE format(
         'WITH slice AS MATERIALIZED (
              SELECT %s AS key, (%s) AS is_hit, row_number() OVER (ORDER BY %s) AS r
              FROM (SELECT * FROM %I AS t WHERE %s ORDER BY %s LIMIT $3) AS t)
-         SELECT max(r), (SELECT key FROM slice ORDER BY r DESC LIMIT 1), (SELECT array_agg(key) FROM slice WHERE is_hit) FROM slice',
+         SELECT max(r), (SELECT key FROM slice ORDER BY r DESC LIMIT 1), (SELECT array_agg(key ORDER BY r) FROM slice WHERE is_hit) FROM slice',
         key, coalesce(conditions, 'false'), columns, relation, CASE WHEN after IS NULL THEN 'true' ELSE beyond END, columns)
     INTO count, last, hits USING patterns, after, most;
-    IF count IS DISTINCT FROM most THEN
+    IF cardinality(hits) > 200 THEN
+        hits := hits[1:200];
+        last := hits[200];
+    ELSIF count IS DISTINCT FROM most THEN
         last := NULL;
     END IF;
     n := 0;
@@ -324,13 +369,17 @@ BEGIN
     ELSIF EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = its AND c.contype = 'f' AND c.confrelid = to_regclass('engagements')) THEN
         engagement := 't.engagement_id';
     ELSIF EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = its AND a.attname = '_changed_at') THEN
-        assignments := assignments || ', _changed_at = now()';
+        -- As if observed now: an answer that the engagement is as it was (304) is not asked for then.
+        assignments := assignments || ', _changed_at = now(), _observed_at = now()';
     END IF;
     FOREACH hit IN ARRAY hits LOOP
         BEGIN
             EXECUTE format('UPDATE %I AS t SET %s WHERE %s AND (%s) RETURNING %s', relation, assignments, same, needed, engagement)
             INTO id USING needles, hit;
         EXCEPTION WHEN unique_violation THEN
+            IF relation <> 'crm_associations' THEN
+                RAISE;
+            END IF;
             -- It says the same as another one, once both are redacted.
             EXECUTE format('DELETE FROM %I AS t WHERE %s', relation, same) USING needles, hit;
         END;
@@ -371,6 +420,7 @@ DECLARE
     priorities integer[];
     same bigint[];
     purged bigint[];
+    persons boolean;
     snapshots snapshot[];
 BEGIN
     PERFORM lock_writing(false);
@@ -382,13 +432,19 @@ BEGIN
                           WHEN documents[n] ->> 'id' IS DISTINCT FROM ids[n] THEN 'other_document' END ORDER BY n)
     INTO refusals
     FROM generate_subscripts(ids, 1) AS n;
-    IF EXISTS (SELECT FROM suppressions AS s WHERE s.kind <> 'engagement') THEN
+    IF EXISTS (SELECT FROM suppressions) THEN
+        persons := EXISTS (SELECT FROM suppressions AS s WHERE s.kind <> 'engagement');
         SELECT array_agg(w.document ORDER BY t.n), array_agg(w.transcript ORDER BY t.n),
                -- An answer that it is as it was would say nothing once the person is forgotten.
                array_agg(CASE WHEN w.document IS NOT DISTINCT FROM t.document AND w.transcript IS NOT DISTINCT FROM t.transcript THEN t.etag END ORDER BY t.n)
         INTO documents, transcripts, etags
-        FROM unnest(documents, transcripts, etags) WITH ORDINALITY AS t(document, transcript, etag, n)
-        CROSS JOIN LATERAL (SELECT without_purged(t.document) AS document, redacted(t.transcript) AS transcript OFFSET 0) AS w;
+        FROM unnest(documents, transcripts, etags, ids, sources) WITH ORDINALITY AS t(document, transcript, etag, id, source, n)
+        -- Other engagements are hardly ever spoken of.
+        CROSS JOIN LATERAL (
+            SELECT persons OR strpos(replace(t.source, t.id, ''), 'ngmt_') > 0 OR coalesce(strpos(t.transcript, 'ngmt_') > 0, false) AS may_name OFFSET 0) AS l
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN l.may_name THEN without_purged(t.document) ELSE t.document END AS document,
+                   CASE WHEN l.may_name THEN redacted(t.transcript) ELSE t.transcript END AS transcript OFFSET 0) AS w;
     END IF;
 
     SELECT j.taken, j.items, j.looks, j.priorities INTO taken, alive, looks, priorities

@@ -1,2 +1,2 @@
--- All that was looked for when this purge began to look, $1, was found.
-DELETE FROM purge_needles WHERE needle = ANY ($1::text[]);
+-- All of these was found that was looked for: $1 kinds, $2 needles.
+DELETE FROM purge_needles AS p USING unnest($1::text[], $2::text[]) AS t(kind, needle) WHERE p.kind = t.kind AND p.needle = t.needle;

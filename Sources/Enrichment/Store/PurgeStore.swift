@@ -29,47 +29,60 @@ package enum PurgeTarget: Sendable, Hashable {
 
 /// Deletes what is to leave no trace. What stays is a keyed hash, by which it is known again.
 ///
-/// Each step is a transaction, and the whole may be broken off and done again: first nothing of it is written any more, then
-/// what is stored goes, then it is taken out of all other rows (``redact(progress:)``).
+/// What is to be done stands in a table from the first step on, so a purge may be broken off at any point, and the next one
+/// ends it.
 package struct PurgeStore: Sendable {
+    private struct Needle {
+        var kind: String
+        var value: String
+        /// The key of what was named.
+        var with: String
+    }
+
     private let session: Session
 
     package init(session: Session) { self.session = session }
 
-    /// Deletes its rows, and sees to it that they do not come back.
-    ///
-    /// - Returns: the deleted rows by table.
-    package func purge(_ target: PurgeTarget) async throws(PostgresError) -> [(table: String, count: Int)] {
-        try await suppress([(target.kind, target.value)], with: target)
-        let rows: [Row]
-        switch target {
-        case .engagement(let id):
-            rows = try await patiently(Statements.purgeEngagement, [.text(id.rawValue)])
-        case .contact, .email:
-            let isContact = target.kind == "contact"
-            let who = try await session.query(
-                Statements.purgeWho,
-                [.textOrNull(isContact ? target.value : nil), .textOrNull(isContact ? nil : target.value)]
-            ).map { row throws(PostgresError) in (kind: try row.text("kind"), value: try row.text("value")) }
-            try await suppress(who, with: target)
-            let ids = { kind in who.filter { $0.kind == kind }.map(\.value) }
-            rows = try await patiently(Statements.purgePersons, [.texts(ids("contact")), .texts(ids("user"))])
-        }
-        return try rows.map { row throws(PostgresError) in (try row.text("kind"), Int(try row.integer("n"))) }
+    /// From here on nothing of it is written again.
+    package func suppress(_ target: PurgeTarget) async throws(PostgresError) {
+        try await suppress([(target.kind, target.value)], with: nil)
     }
 
-    /// Takes purged ids and addresses out of all other rows, also those of a purge that was broken off.
+    /// Deletes the rows of all that was suppressed, and of the persons that are found by it.
     ///
-    /// - Parameter progress: called with each table before it is read.
-    /// - Returns: how many rows had one.
-    package func redact(progress: (String) -> Void) async throws(PostgresError) -> Int {
-        let needles = try await session.query(Statements.purgeNeedles).map { row throws(PostgresError) in
-            try row.text("needle")
+    /// - Returns: the deleted rows by table.
+    package func deleteRows() async throws(PostgresError) -> [String: Int] {
+        for needle in try await needles() where needle.kind == "contact" || needle.kind == "email" {
+            let isContact = needle.kind == "contact"
+            let who = try await session.query(
+                Statements.purgeWho,
+                [.textOrNull(isContact ? needle.value : nil), .textOrNull(isContact ? nil : needle.value)]
+            ).map { row throws(PostgresError) in (kind: try row.text("kind"), value: try row.text("value")) }
+            try await suppress(who, with: needle.with)
         }
+        let all = try await needles()
+        let of = { kind in all.filter { $0.kind == kind }.map(\.value) }
+        var rows = try await patiently(Statements.purgePersons, [.texts(of("contact")), .texts(of("user"))])
+        for engagement in of("engagement") {
+            rows += try await patiently(Statements.purgeEngagement, [.text(engagement)])
+        }
+        var counts: [String: Int] = [:]
+        for row in rows { counts[try row.text("kind"), default: 0] += Int(try row.integer("n")) }
+        return counts
+    }
+
+    /// Takes purged ids and addresses out of all other rows.
+    ///
+    /// - Parameter progress: called with each table before it is read; with `isOurs` false it is not: somebody else made it.
+    /// - Returns: how many rows had one.
+    package func redact(progress: (_ table: String, _ isOurs: Bool) -> Void) async throws(PostgresError) -> Int {
+        let needles = try await needles()
         var count = 0
         for table in try await session.query(Statements.purgeTables) {
             let relation = try table.text("relation")
-            progress(relation)
+            let isOurs = try table.boolean("is_ours")
+            progress(relation, isOurs)
+            guard isOurs else { continue }
             var next: String?
             repeat {
                 let slice = try await patiently(
@@ -79,7 +92,8 @@ package struct PurgeStore: Sendable {
                 next = try slice.first?.textIfPresent("last")
             } while next != nil
         }
-        _ = try await session.query(Statements.purgeEnd, [.texts(needles)])
+        _ = try await session.query(
+            Statements.purgeEnd, [.texts(needles.map(\.kind)), .texts(needles.map(\.value))])
         return count
     }
 
@@ -102,12 +116,16 @@ package struct PurgeStore: Sendable {
         try await session.query(Statements.purgeCheck, [.text(id.rawValue)]).first?.boolean("is_purged") ?? false
     }
 
-    private func suppress(
-        _ what: [(kind: String, value: String)], with target: PurgeTarget
-    ) async throws(PostgresError) {
+    private func needles() async throws(PostgresError) -> [Needle] {
+        try await session.query(Statements.purgeNeedles).map { row throws(PostgresError) in
+            Needle(kind: try row.text("kind"), value: try row.text("needle"), with: try row.text("_with"))
+        }
+    }
+
+    private func suppress(_ what: [(kind: String, value: String)], with key: String?) async throws(PostgresError) {
+        guard !what.isEmpty else { return }
         _ = try await patiently(
-            Statements.purgeSuppress,
-            [.texts(what.map(\.kind)), .texts(what.map(\.value)), .text(target.kind), .text(target.value)])
+            Statements.purgeSuppress, [.texts(what.map(\.kind)), .texts(what.map(\.value)), .textOrNull(key)])
     }
 
     /// A row or table that somebody has locked is waited for, for minutes, while the workers go on in between.

@@ -23,7 +23,7 @@ struct Purge: AsyncParsableCommand {
         guard !ids.isEmpty || !contact.isEmpty || !email.isEmpty else {
             throw ValidationError("Name engagement ids, or --contact, or --email.")
         }
-        if let address = email.first(where: { !$0.trimmed.contains("@") }) {
+        if let address = email.first(where: { !Self.isAddress($0.trimmed) }) {
             throw ValidationError("No e-mail address: \(TextEscaper.visible(String(address.prefix(80))))")
         }
         if let id = contact.first(where: { !$0.hasPrefix("cnt_") }) {
@@ -31,18 +31,28 @@ struct Purge: AsyncParsableCommand {
         }
     }
 
+    /// Bare, as `ann@customer.example`: nothing that a text could have in many places.
+    private static func isAddress(_ text: String) -> Bool {
+        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        return parts.count == 2 && parts.allSatisfy { !$0.isEmpty }
+            && !text.contains { $0.isWhitespace || "<>()[]{},;:\"\\".contains($0) }
+    }
+
     func run() async throws {
         let engagements = try EngagementID.all(ids)
         let targets =
-            engagements.map(PurgeTarget.engagement) + contact.map(PurgeTarget.contact) + email.map(PurgeTarget.email)
+            engagements.map(PurgeTarget.engagement) + contact.map(PurgeTarget.contact)
+            + email.map { .email($0.trimmed) }
         let session = try await Setup.connect(try Setup.settings(options), statementTimeout: .seconds(60))
         let store = PurgeStore(session: session)
-        for target in targets {
-            let counts = try await store.purge(target)
-            let found = counts.filter { $0.count > 0 }.map { "\($0.table) \($0.count)" }.joined(separator: ", ")
-            writeOutput("\(target.kind) purged: \(found.isEmpty ? "nothing was stored" : found)\n")
+        for target in targets { try await store.suppress(target) }
+        let counts = try await store.deleteRows().filter { $0.value > 0 }.sorted { $0.key < $1.key }
+        let found = counts.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        writeOutput("purged: \(found.isEmpty ? "nothing was stored" : found)\n")
+        let redacted = try await store.redact { table, isOurs in
+            writeError(
+                isOurs ? "looking through \(table)\n" : "NOT looked through: \(table), which is no table of ours\n")
         }
-        let redacted = try await store.redact { table in writeError("looking through \(table)\n") }
         writeOutput("other rows that named it, now without: \(redacted)\n")
         if forget {
             try await store.forget(targets)
