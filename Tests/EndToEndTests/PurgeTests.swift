@@ -412,6 +412,19 @@ import Testing
         }
     }
 
+    /// Whoever has taken a table away is told so once; the work goes on.
+    @Test func upkeepThatFailsHoldsNothingUp() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run("ALTER TABLE upkeep RENAME TO taken_away")
+            let worker = try await stage.worker(["--retain-transcripts", "400d"])
+            try await worker.waitFor("upkeep.failed")
+            #expect(worker.records(of: "upkeep.failed").first?["sqlstate"] as? String == "42P01")
+            try await stage.insert(stage.ids(0..<20))
+            try await stage.drained()
+            #expect(worker.records(of: "db.lost").isEmpty)
+        }
+    }
+
     @Test func oldTranscriptsGoAndAreNotStoredAgain() async throws {
         try await Stage.run { stage in
             let ids = stage.ids(0..<40)

@@ -134,7 +134,7 @@ import Testing
             stage.world.setGone(stage.world.id(7))
             try await stage.database.run("UPDATE engagements SET _observed_at = _observed_at - interval '1 hour'")
             for _ in 0..<2 { #expect(try await Self.verify(stage, ["--repair"]).found.counts["unlisted"] == 1) }
-            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 1)
+            #expect(try await stage.database.count(Stage.jobs) == 1)
         }
     }
 

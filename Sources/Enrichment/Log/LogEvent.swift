@@ -34,6 +34,8 @@ package enum LogEvent: String, CaseIterable, Sendable {
     case schemaMigrated = "schema.migrated"
     case clockSkew = "clock.skew"
     case queueBloat = "queue.bloat"
+    /// What is done now and then did not work.
+    case upkeepFailed = "upkeep.failed"
 
     case receiverReady = "receiver.ready"
     case receiverStop = "receiver.stop"

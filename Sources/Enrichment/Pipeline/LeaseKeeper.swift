@@ -83,33 +83,41 @@ struct LeaseKeeper: Sendable {
 
     /// The worker's sign of life for people, and the end of old signed URLs, transcripts and rows of the outbox.
     func keepUp() async {
-        var saidTranscripts = false
+        var upkeep = Upkeep()
         while !Task.isCancelled {
             await keep { () throws(PostgresError) in
                 try await registry.register(holdsLock: !database.health.isPooled, on: database.keep)
                 while try await registry.expireMedia(olderThan: mediaLife, on: database.keep) {}
             }
-            await tidy(&saidTranscripts)
+            await tidy(&upkeep)
             await pause(.seconds(30))
         }
     }
 
-    /// What may wait for a lock, on a connection that no lease waits for. What somebody has locked is for the next time.
-    private func tidy(_ saidTranscripts: inout Bool) async {
+    /// What is done now and then.
+    private struct Upkeep {
+        var hasSaidTranscripts = false
+        /// Why it did not work, as the log was told.
+        var failure: SQLState?
+    }
+
+    /// What may wait for a lock, on a connection that no lease waits for. It holds nobody up: what is locked, or cannot be written
+    /// now, is for the next time; an outage is told by those whose work it stops.
+    private func tidy(_ upkeep: inout Upkeep) async {
         do throws(PostgresError) {
-            if !saidTranscripts {
+            if !upkeep.hasSaidTranscripts {
                 try await registry.keepTranscripts(for: transcriptLife, on: database.scopes)
-                saidTranscripts = true
+                upkeep.hasSaidTranscripts = true
             }
             while try await registry.retainTranscripts(on: database.scopes) {}
             while try await registry.pruneOutbox(on: database.scopes) {}
-            database.health.restored(role: "scopes")
+            upkeep.failure = nil
         } catch {
-            switch error.sqlState {
-            case .lockNotAvailable, .queryCancelled: return
-            case let state? where state.isRetriedAtOnce: return
-            default: database.health.lost(error, role: "scopes")
-            }
+            guard let state = error.sqlState, !error.isConnectionLoss, !state.isRetriedAtOnce,
+                ![.lockNotAvailable, .queryCancelled, .readOnlyTransaction].contains(state), state != upkeep.failure
+            else { return }
+            upkeep.failure = state
+            log(.warning, .upkeepFailed, "transcripts and outbox are not tidied up", error.fields)
         }
     }
 
