@@ -1,7 +1,8 @@
 /// The notifications of a connection that listens, as an async sequence.
 ///
-/// An element is the channels that rang; the payload is not given: a notification says "look", nothing more. A half-open socket is silent, so the connection is
-/// probed when nothing came for `probeInterval`; a probe that is not answered in 5 s ends the sequence with an error.
+/// An element is the channels that rang; the payload is not given: a notification says "look", nothing more. A half-open
+/// socket is silent, so the connection is probed when nothing came for `probeInterval`; a probe that is not answered in 5 s
+/// ends the sequence with an error.
 package struct Notifications: AsyncSequence, Sendable {
     package typealias Element = Set<String>
     package typealias Failure = PostgresError

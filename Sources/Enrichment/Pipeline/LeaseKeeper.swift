@@ -117,7 +117,11 @@ struct LeaseKeeper: Sendable {
                 ![.lockNotAvailable, .queryCancelled, .readOnlyTransaction].contains(state), state != upkeep.failure
             else { return }
             upkeep.failure = state
-            log(.warning, .upkeepFailed, "transcripts and outbox are not tidied up", error.fields)
+            var fields = error.fields
+            fields.fill(from: [.hint: LogValue(error.outageHint)])
+            log(
+                .warning, .upkeepFailed,
+                "old transcripts and rows of the outbox cannot be deleted: it is tried again in 30 s", fields)
         }
     }
 

@@ -45,6 +45,17 @@ struct Purge: AsyncParsableCommand {
             + email.map { .email($0.trimmed) }
         let session = try await Setup.connect(try Setup.settings(options), statementTimeout: .seconds(60))
         let store = PurgeStore(session: session)
+        do { try await purge(targets, store) } catch {
+            let failure = Failure(error)
+            throw Failure(
+                failure.code, "the purge was broken off: \(failure.message)",
+                hint: "run it again; it goes on where it was\(failure.hint.map { ". Before that: \($0)" } ?? "")")
+        }
+        await session.close()
+        writeOutput("backups, copies and Postgres's files until VACUUM still hold it: README, \"Purging\"\n")
+    }
+
+    private func purge(_ targets: [PurgeTarget], _ store: PurgeStore) async throws {
         for target in targets { try await store.suppress(target) }
         let counts = try await store.deleteRows().filter { $0.value > 0 }.sorted { $0.key < $1.key }
         let found = counts.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
@@ -58,11 +69,9 @@ struct Purge: AsyncParsableCommand {
             try await store.forget(targets)
             writeOutput("forgotten: it may be stored again\n")
         } else {
-            for id in engagements {
+            for case .engagement(let id) in targets {
                 writeOutput("gone in engagement_changes, _key \(try await store.key(id))\n")
             }
         }
-        await session.close()
-        writeOutput("backups, copies and Postgres's files until VACUUM still hold it: README, \"Purging\"\n")
     }
 }
