@@ -149,7 +149,8 @@ struct ConditionalTests {
             try await lab.database.run(change)
             lab.world.clearJournal()
             try await lab.enrich([id])
-            #expect(statuses(lab) == [200])
+            // Whoever asks first, this job or a refill of the gap of a part that no scope denies, is not to be told 304.
+            #expect(statuses(lab).first == 200)
             #expect(try await lab.database.value("SELECT string_agg(part, ',') FROM engagement_gaps") == "contacts")
         }
     }
