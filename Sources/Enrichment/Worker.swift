@@ -53,6 +53,7 @@ package final class Worker: Sendable {
     let budget: ByteBudget
     let database: Database
     private let report: Reporter
+    package let vitals = Vitals()
     private let stopped = Mutex(false)
     private let misfit = Mutex<SchemaError?>(nil)
     private let channel = Mutex("")
@@ -143,7 +144,8 @@ package final class Worker: Sendable {
         let opening = Task { await database.open() }
         defer { opening.cancel() }
         await keeper.open()
-        let upkeep = startUpkeep(channel, keeper, once ? nil : sweeper(client, health, keeper))
+        let pulse = pulse(keeper)
+        let upkeep = startUpkeep(channel, keeper, pulse, once ? nil : sweeper(client, health, keeper))
         log(
             .notice, .workerReady, "ready",
             [.channel: .string(channel), .pooled: .boolean(database.health.isPooled)])
@@ -155,6 +157,7 @@ package final class Worker: Sendable {
             await client.shutdown()
             if isDrained && !database.health.isLost {
                 await keeper.close()
+                await pulse.noteLast()
                 try? await registry.leave(on: database.keep)
             }
             await database.close()
@@ -347,17 +350,20 @@ package final class Worker: Sendable {
         }
     }
 
+    private func pulse(_ credentials: CredentialKeeper) -> Pulse {
+        Pulse(
+            board: board, database: database, credentials: credentials, scopes: scopes, report: report,
+            registry: registry, interval: configuration.heartbeatInterval, vitals: vitals, log: log
+        )
+    }
+
     private func startUpkeep(
-        _ channel: String, _ credentials: CredentialKeeper, _ sweeper: Sweeper?
+        _ channel: String, _ credentials: CredentialKeeper, _ pulse: Pulse, _ sweeper: Sweeper?
     ) -> Task<Void, Never> {
         let keeper = keeper
         let rings = sharedRings ?? Rings()
         rings.add(Rings.Ring(channel: channel, bell: bell, health: database.health))
         let doorbell = sharedRings == nil ? Doorbell(database: database, rings: rings) : nil
-        let pulse = Pulse(
-            board: board, database: database, credentials: credentials, scopes: scopes, report: report,
-            interval: configuration.heartbeatInterval, log: log
-        )
         let watch = Watch(session: database.keep, health: database.health, limits: configuration.watch, log: log)
         let purger = configuration.purgesOnScopeLoss ? PartPurger(store: store) : nil
         return Task { [scopes, governor] in

@@ -26,6 +26,7 @@ package struct Migration: Sendable {
         Migration(19, "walks", PackageResources.m0019_walks_sql),
         Migration(20, "purge", PackageResources.m0020_purge_sql),
         Migration(21, "retention", PackageResources.m0021_retention_sql),
+        Migration(22, "operating", PackageResources.m0022_operating_sql),
     ]
 
     /// What `migrate --with-outbox` adds; may be run again.

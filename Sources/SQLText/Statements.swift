@@ -2,6 +2,7 @@ package import Postgres
 
 /// Every statement of `sql/queries`, one file each; a test compares this list with the folder and prepares each of them.
 package enum Statements {
+    package static let activityPrune = Statement(name: "activity_prune", embedded: PackageResources.activity_prune_sql)
     package static let bellChannel = Statement(name: "bell_channel", embedded: PackageResources.bell_channel_sql)
     package static let clockRead = Statement(name: "clock_read", embedded: PackageResources.clock_read_sql)
     package static let clockSkew = Statement(name: "clock_skew", embedded: PackageResources.clock_skew_sql)
@@ -85,10 +86,18 @@ package enum Statements {
     package static let scopeRefill = Statement(name: "scope_refill", embedded: PackageResources.scope_refill_sql)
     package static let stateShow = Statement(name: "state_show", embedded: PackageResources.state_show_sql)
     package static let statusDead = Statement(name: "status_dead", embedded: PackageResources.status_dead_sql)
+    package static let statusFacts = Statement(name: "status_facts", embedded: PackageResources.status_facts_sql)
     package static let statusGaps = Statement(name: "status_gaps", embedded: PackageResources.status_gaps_sql)
+    package static let statusMinutes = Statement(
+        name: "status_minutes", embedded: PackageResources.status_minutes_sql)
+    package static let statusParts = Statement(name: "status_parts", embedded: PackageResources.status_parts_sql)
     package static let statusQueue = Statement(name: "status_queue", embedded: PackageResources.status_queue_sql)
-    package static let statusSuccess = Statement(name: "status_success", embedded: PackageResources.status_success_sql)
     package static let statusWorkers = Statement(name: "status_workers", embedded: PackageResources.status_workers_sql)
+    package static let statusReasons = Statement(
+        name: "status_reasons", embedded: PackageResources.status_reasons_sql)
+    package static let statusReasonsAbout = Statement(
+        name: "status_reasons_about", embedded: PackageResources.status_reasons_about_sql)
+    package static let statusScopes = Statement(name: "status_scopes", embedded: PackageResources.status_scopes_sql)
     package static let statusWalks = Statement(name: "status_walks", embedded: PackageResources.status_walks_sql)
     package static let tablesLocked = Statement(name: "tables_locked", embedded: PackageResources.tables_locked_sql)
     package static let transcriptsKeep = Statement(
@@ -104,6 +113,7 @@ package enum Statements {
     package static let walkPage = Statement(name: "walk_page", embedded: PackageResources.walk_page_sql)
     package static let walkRecent = Statement(name: "walk_recent", embedded: PackageResources.walk_recent_sql)
     package static let walkTake = Statement(name: "walk_take", embedded: PackageResources.walk_take_sql)
+    package static let workerBeat = Statement(name: "worker_beat", embedded: PackageResources.worker_beat_sql)
     package static let workerIdle = Statement(name: "worker_idle", embedded: PackageResources.worker_idle_sql)
     package static let workerLeave = Statement(name: "worker_leave", embedded: PackageResources.worker_leave_sql)
     package static let workerOthers = Statement(name: "worker_others", embedded: PackageResources.worker_others_sql)
@@ -117,7 +127,8 @@ package enum Statements {
     package static let writeSettled = Statement(name: "write_settled", embedded: PackageResources.write_settled_sql)
 
     package static let all: [Statement] = [
-        bellChannel, clockRead, clockSkew, controlPause, controlResume, credentialJudge, credentialOpen, credentialSee,
+        activityPrune, bellChannel, clockRead, clockSkew, controlPause, controlResume, credentialJudge, credentialOpen,
+        credentialSee,
         credentialShow,
         credentialTry, deadDiscard, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied,
         demoEngagements,
@@ -127,10 +138,12 @@ package enum Statements {
         purgeCheck, purgeEnd, purgeEngagement, purgeForget, purgeKey, purgeNeedles, purgePersons, purgeRedact,
         purgeSuppress, purgeTables, purgeWho, queueBloat,
         queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe,
-        scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusGaps,
-        statusQueue, statusSuccess, statusWalks, statusWorkers, tablesLocked, transcriptsKeep, transcriptsRetain,
+        scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusFacts,
+        statusGaps, statusMinutes, statusParts, statusQueue, statusReasons, statusReasonsAbout, statusScopes,
+        statusWalks, statusWorkers, tablesLocked, transcriptsKeep, transcriptsRetain,
         verifyNote, verifyPage, verifyQueue, verifyStored,
-        walkDue, walkHold, walkPage, walkRecent, walkTake, workerIdle, workerLeave, workerOthers, workerRegister,
+        walkDue, walkHold, walkPage, walkRecent, walkTake, workerBeat, workerIdle, workerLeave, workerOthers,
+        workerRegister,
         workspaceName, writeDocuments, writeFind, writeSettled,
     ]
 }

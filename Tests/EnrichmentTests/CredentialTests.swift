@@ -144,6 +144,18 @@ import Testing
         }
     }
 
+    /// The page that tells may be late; nobody else asks for an engagement meanwhile.
+    @Test(.timeLimit(.minutes(5))) func aMissingBaseScopeIsNoticedOnASlowAPI() async throws {
+        try await ScopeLab.run(without: ["engagements:read"]) { lab in
+            lab.world.setLatency(.milliseconds(900))
+            try await lab.insert(lab.ids(0..<50))
+            let worker = try await lab.worker()
+            try await eventually("invalid") { !worker.log.records(of: .credentialInvalid).isEmpty }
+            #expect(lab.world.totalRequests <= 5)
+            try await worker.stop()
+        }
+    }
+
     /// Whatever the refusal says: it takes one engagement and a page to find out, and no part is blamed.
     @Test(.timeLimit(.minutes(5)), arguments: Switches.ForbiddenStyle.allCases)
     func aMissingBaseScopeIsNoticedAndItsGrantToo(_ style: Switches.ForbiddenStyle) async throws {

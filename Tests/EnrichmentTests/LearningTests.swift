@@ -52,6 +52,21 @@ struct LearningTests {
         #expect(!learning.isBusy(start + .seconds(9)))
     }
 
+    /// A slow API is no reason for a second one: each answer gives the learner its time anew.
+    @Test func aLearnerThatIsAnsweredStaysTheOnlyOne() throws {
+        var learning = Learning(wanted: wanted)
+        let begun = learning.begin(start)
+        let learner = try #require(begun)
+        for answer in 1...12 {
+            learning.progressed(learner, now: start + .seconds(4 * answer))
+            #expect(learning.isBusy(start + .seconds(4 * answer + 4)))
+        }
+        let next = learning.begin(start + .seconds(4 * 12 + 5))
+        #expect(next != nil)
+        learning.progressed(learner, now: start + .seconds(100))
+        #expect(learning.isBusy(start + .seconds(4 * 12 + 6)) && !learning.isBusy(start + .seconds(100)))
+    }
+
     @Test func oneOfManyThatAreRefusedLearnsAndTheOthersAskAgain() throws {
         let learning = known()
         let learner = try learner(learning.refused(wanted, sent: at(0), now: at(1)))

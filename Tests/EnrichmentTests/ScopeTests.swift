@@ -23,6 +23,20 @@ import Testing
         }
     }
 
+    /// Finding out takes longer than a learner's patience here, and costs no more for that.
+    @Test(.timeLimit(.minutes(5))) func findingOutOnASlowAPICostsNoMore() async throws {
+        var switches = Switches()
+        switches.forbiddenStyle = .generic
+        try await ScopeLab.run(without: ["contacts:read", "users:read"], switches: switches) { lab in
+            lab.world.setLatency(.milliseconds(900))
+            let worker = try await lab.worker()
+            try await lab.insert(lab.ids(0..<40))
+            try await lab.drained()
+            #expect(lab.world.totalRequests <= 40 + 12)
+            try await worker.stop()
+        }
+    }
+
     @Test func twoWorkersThatStartTogetherCostTen() async throws {
         try await ScopeLab.run(without: ["contacts:read", "users:read"]) { lab in
             try await lab.insert(lab.ids(0..<1_000))

@@ -1,6 +1,11 @@
-SELECT to_hex(w.boot_id) AS worker, w.host, w.pid, w.version, extract(epoch FROM now() - w.started_at)::bigint AS up_s,
-       extract(epoch FROM now() - w.last_seen_at)::bigint AS seen_s, w.idle_until > now() AS idle,
-       (SELECT count(*) FROM enrichment_queue AS q
-        WHERE (CASE WHEN q.priority > 0 THEN 1 WHEN q.priority < 0 THEN -1 ELSE 0 END) IN (1, 0, -1)
-          AND q.available_at > now() AND q.available_at < now() + interval '11 minutes' AND q.leased_by = w.boot_id) AS holds
-FROM workers AS w ORDER BY w.started_at;
+-- The workers, those that are gone too, each with what it said last and what it holds.
+SELECT to_hex(w.boot_id) AS worker, w.host, w.pid, w.version, a.boot_id IS NOT NULL AS is_alive, h.verdict, h.why, h.limited_by,
+       extract(epoch FROM now() - w.started_at)::bigint AS up_s, extract(epoch FROM now() - coalesce(w.heartbeat_at, w.last_seen_at))::double precision AS beat_s,
+       h.last_success_s + extract(epoch FROM now() - w.heartbeat_at)::double precision AS success_s,
+       h.requests_per_s, h.done, h.dead, h.listen, coalesce(q.holds, 0) AS holds, array_to_string(q.ids, ' ') AS for_example
+FROM workers AS w
+LEFT JOIN workers_alive AS a ON a.boot_id = w.boot_id
+LEFT JOIN LATERAL jsonb_to_record(coalesce(w.heartbeat, '{}')) AS h(verdict text, why text, limited_by text, last_success_s double precision,
+    requests_per_s double precision, done bigint, dead bigint, listen text) ON true
+LEFT JOIN worker_holds() AS q ON q.boot_id = w.boot_id
+ORDER BY w.started_at;

@@ -7,7 +7,8 @@ import AskElephant
 /// comparison, and nothing else until the learner has learned or the comparison was delivered. In the latter case the
 /// refusal was the engagement's own matter (it is private), and everybody goes on: also those who were refused before
 /// the comparison was sent. Requests that were under way at the first refusal prove nothing, whatever order they were
-/// sent in. A learner whose request hangs does not stop the others for long: after five seconds another one learns.
+/// sent in. A learner whose request hangs does not stop the others for long: five seconds after its last answer another one
+/// learns.
 struct Learning {
     struct Learner: Equatable { fileprivate let number: Int }
 
@@ -30,6 +31,7 @@ struct Learning {
     /// Something was read with this credential at some time.
     private(set) var isKnown = false
     private var learner: Learner?
+    /// When the learner began, or was answered last.
     private var learnerSince: ContinuousClock.Instant?
     /// Since when a refusal is looked into.
     private var suspectSince: ContinuousClock.Instant?
@@ -80,6 +82,11 @@ struct Learning {
         guard let suspectSince, sent >= suspectSince, parts.isSuperset(of: allowed) else { return }
         provenAt = sent
         end()
+    }
+
+    /// A request of the learner was answered.
+    mutating func progressed(_ learner: Learner, now: ContinuousClock.Instant) {
+        if self.learner == learner { learnerSince = now }
     }
 
     mutating func ended(_ learner: Learner) {

@@ -2,7 +2,7 @@
 ///
 /// An enum, so that no key is misspelled and the manual's table can be checked against it. Units end the names.
 /// There is no key for a token, a URL, a transcript, an e-mail address or a title, because none may be logged.
-package enum LogKey: String, CaseIterable, Sendable {
+package enum LogKey: String, CaseIterable, CodingKey, Sendable {
     // The job.
     case jobID = "job_id"
     case engagementID = "engagement_id"

@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// One field of a record.
 package struct LogField: Equatable, Sendable {
     package var key: LogKey
@@ -30,6 +32,19 @@ package struct LogFields: Equatable, Sendable, ExpressibleByDictionaryLiteral {
         for field in other.list where self[field.key] == nil {
             list.append(field)
         }
+    }
+}
+
+extension LogFields: Encodable {
+    package func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: LogKey.self)
+        for field in list { try fields.encode(field.value, forKey: field.key) }
+    }
+
+    /// As a JSON object.
+    package var json: String {
+        // Numbers that JSON has no word for are null, so nothing here can fail.
+        (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 }
 

@@ -36,3 +36,17 @@ extension LogValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Exp
     package init(nilLiteral: ()) { self = .null }
     package init(arrayLiteral elements: String...) { self = .strings(elements) }
 }
+
+extension LogValue: Encodable {
+    package func encode(to encoder: any Encoder) throws {
+        var value = encoder.singleValueContainer()
+        switch self {
+        case .string(let text): try value.encode(text)
+        case .integer(let number): try value.encode(number)
+        case .double(let number) where number.isFinite: try value.encode(number)
+        case .null, .double: try value.encodeNil()
+        case .boolean(let truth): try value.encode(truth)
+        case .strings(let texts): try value.encode(texts)
+        }
+    }
+}

@@ -59,8 +59,13 @@ actor Fetcher {
                 plan = next
                 continue
             }
+            // Before the others go on: that nothing can be read at all is worth waiting for, too.
+            var base: CredentialKeeper.Base?
+            if case .refused(let saysPrivate) = end {
+                base = saysPrivate ? .readable : await credentials.confirmBase(after: attempt.lastSent)
+            }
             await scopes.conclude(plan, fallback, of: fetch.engagementID)
-            return await brought(end, plan.parts(without: fallback.denials), &attempt)
+            return await brought(end, base, plan.parts(without: fallback.denials), &attempt)
         }
     }
 
@@ -86,6 +91,7 @@ actor Fetcher {
             // What one token may not read says nothing of another: from the beginning with the new one.
             if let first, first != sent.credential { return .askAgain(plan) }
             first = sent.credential
+            await scopes.answered(plan)
             let answer = sent.answer
             switch answer {
             case .delivered: await scopes.delivered(asked, sent: sent.time)
@@ -105,13 +111,13 @@ actor Fetcher {
         }
     }
 
-    private func brought(_ end: End, _ readable: [Expand], _ attempt: inout Attempt) async -> Brought {
+    private func brought(
+        _ end: End, _ base: CredentialKeeper.Base?, _ readable: [Expand], _ attempt: inout Attempt
+    ) async -> Brought {
         let jobs = attempt.fetch.jobs
         switch end {
         case .delivered: return attempt.document(asked: readable)
-        case .refused(let saysPrivate):
-            let base = saysPrivate ? .readable : await credentials.confirmBase(after: attempt.lastSent)
-            return attempt.settled(judge.refused(jobs, base: base), error: "HTTP 403")
+        case .refused: return attempt.settled(judge.refused(jobs, base: base ?? .unknown), error: "HTTP 403")
         case .other(let reply):
             var isAlive = reply.isServed
             if !isAlive, !Task.isCancelled {

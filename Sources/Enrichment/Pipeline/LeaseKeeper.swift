@@ -111,6 +111,7 @@ struct LeaseKeeper: Sendable {
             }
             while try await registry.retainTranscripts(on: database.scopes) {}
             while try await registry.pruneOutbox(on: database.scopes) {}
+            while try await registry.pruneActivity(on: database.scopes) {}
             upkeep.failure = nil
         } catch {
             guard let state = error.sqlState, !error.isConnectionLoss, !state.isRetriedAtOnce,

@@ -1,20 +1,48 @@
 import AskElephant
 import Postgres
 
-/// The heartbeat: everything that a runbook's alerts need, every minute, also when idle and while Postgres is away.
+/// The heartbeat: everything that a runbook's alerts need, every minute in the log, also when idle and while Postgres is away;
+/// and each 10 s in `workers`, for those who ask the database.
 struct Pulse: Sendable {
+    private static let noteInterval: Duration = .seconds(10)
+
     let board: JobBoard
     let database: Database
     let credentials: CredentialKeeper
     let scopes: ScopeBook
     let report: Reporter
+    let registry: WorkerRegistry
     let interval: Duration
+    let vitals: Vitals
     let log: Log
 
     func run() async {
-        while true {
-            do { try await Task.sleep(for: interval) } catch { return }
-            log(await beat())
+        var nextLine = ContinuousClock.now + interval
+        while !Task.isCancelled {
+            let beat = await beat()
+            vitals.note(beat)
+            if .now >= nextLine {
+                log(beat)
+                nextLine = max(nextLine + interval, .now)
+            }
+            await note(beat)
+            try? await Task.sleep(until: min(nextLine, .now + Self.noteInterval))
+        }
+    }
+
+    /// What ended since it was told last, by a worker that leaves.
+    func noteLast() async {
+        if let beat = vitals.current?.beat { await note(beat) }
+    }
+
+    /// Tells the database, unless it is away. What cannot be told now is told with the next one.
+    private func note(_ beat: Heartbeat) async {
+        guard !database.health.isLost else { return }
+        let activity = report.takeActivity()
+        do {
+            try await registry.note(beat, activity, on: database.keep)
+        } catch {
+            report.putBack(activity)
         }
     }
 

@@ -13,6 +13,7 @@ package final class Reporter: Sendable {
     private let log: Log
     private let worker: String
     private let counts = Mutex(Counts())
+    private let activity = Mutex(Activity())
     /// What ended, for a command that shows it; nil for a worker that runs for months.
     private let ended: Mutex<[JobDone]?>
 
@@ -21,6 +22,12 @@ package final class Reporter: Sendable {
         ended = Mutex(keepsEnded ? [] : nil)
         worker = String(UInt64(bitPattern: bootID), radix: 16)
     }
+
+    /// How jobs ended since this was asked last.
+    func takeActivity() -> Activity { activity.withLock { $0.take() } }
+
+    /// Of what was taken and could not be told.
+    func putBack(_ untold: Activity) { activity.withLock { $0.add(untold) } }
 
     var snapshot: Counts { counts.withLock(\.self) }
 
@@ -98,6 +105,7 @@ package final class Reporter: Sendable {
             writeMilliseconds: writeMilliseconds, requests: record.requests, partsMissing: missing,
             coalesced: jobs.count - 1, requestID: record.requestID, worker: worker
         )
+        activity.withLock { $0.add(done) }
         ended.withLock { $0?.append(done) }
         log(done)
     }

@@ -129,6 +129,11 @@ actor ScopeBook {
         return .goOn(plan)
     }
 
+    /// A request of the plan was answered.
+    func answered(_ plan: Plan) {
+        if let learner = plan.learner { learning.progressed(learner, now: .now) }
+    }
+
     func delivered(_ parts: Set<Expand>, sent: ContinuousClock.Instant) {
         let wasBusy = learning.isBusy(.now)
         learning.delivered(parts, sent: sent)

@@ -48,6 +48,18 @@ struct WorkerRegistry: Sendable {
         try await session.query(Statements.outboxPrune).first?.boolean("has_more") ?? false
     }
 
+    /// Deletes a slice of what is too old for charts; true when there may be more.
+    func pruneActivity(on session: Session) async throws(PostgresError) -> Bool {
+        try await session.query(Statements.activityPrune).first?.boolean("has_more") ?? false
+    }
+
+    /// How the worker is, and how jobs ended since it said so last, for people.
+    func note(_ beat: Heartbeat, _ activity: Activity, on session: Session) async throws(PostgresError) {
+        _ = try await session.query(
+            Statements.workerBeat, [.bigint(bootID), .text(beat.fields.json), .text(activity.json)],
+            timeout: .seconds(5))
+    }
+
     /// What views show as `_workspace`.
     func nameWorkspace(_ name: String, on session: Session) async throws(PostgresError) {
         _ = try await session.query(Statements.workspaceName, [.text(name)])

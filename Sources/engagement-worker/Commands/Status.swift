@@ -6,53 +6,62 @@ import SQLText
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show queue, workers, gaps and dead letters; or what became of one engagement."
+        abstract: "Show how it is: the verdict first, then what it rests on; or what became of one engagement.",
+        discussion: """
+            Cheap on a queue of any size: counts above 10,000 are shown as 10,000+, and of large tables a sample is read, which is \
+            marked ≈. With --output json a number of 10001 is such a count, and "estimated" names what was sampled.
+            """
     )
 
     @Argument(help: "An engagement id.") var id: String?
     @Option(help: "table or json.") var output: OutputFormat = .table
+    @Flag(help: "Show it again every two seconds until stopped.") var watch = false
+    @Flag(help: "Exit 1 unless it is healthy, or the engagement done.") var check = false
     @OptionGroup(title: "Settings") var options: SettingsOptions
+
+    private static let interval: Duration = .seconds(2)
+    private static let minutes = 30
 
     func run() async throws {
         let settings = try Setup.settings(options)
         let session = try await Setup.connect(settings)
-        let style = Style.resolve(settings.color, environment: Setup.environment, isTerminal: isatty(1) == 1)
-        if let id {
-            try await show(id, session, style)
-        } else {
-            try await overview(session, style)
-        }
+        let isTerminal = isatty(1) == 1
+        let style = Style.resolve(settings.color, environment: Setup.environment, isTerminal: isTerminal)
+        var isGood: Bool
+        repeat {
+            if let id {
+                isGood = try await show(id, session, style)
+            } else {
+                isGood = try await overview(session, style, clears: watch && isTerminal)
+            }
+            if watch { try await Task.sleep(for: Self.interval) }
+        } while watch
         await session.close()
+        if check, !isGood { throw ArgumentParser.ExitCode(ExitCode.found.rawValue) }
     }
 
-    private func show(_ id: String, _ session: Session, _ style: Style) async throws {
+    private func show(_ id: String, _ session: Session, _ style: Style) async throws -> Bool {
         let state = Results(rows: try await session.query(Statements.stateShow, [.text(id)]))
         let row = Results(rows: try await session.query(Statements.engagementShow, [.text(id)]))
         switch output {
         case .json:
-            print(
+            writeOutput(
                 JSONText.object([.init(name: "state", value: state.first), .init(name: "engagement", value: row.first)])
-                    .text())
+                    .text(isIndented: !watch) + "\n")
         case .table:
-            print(state.table(style), terminator: "")
-            if !row.rows.isEmpty { print("\n" + row.table(style), terminator: "") }
+            writeOutput(state.table(style) + (row.rows.isEmpty ? "" : "\n" + row.table(style)))
         }
+        return try state.rows.first?.text("state") == "done"
     }
 
-    private func overview(_ session: Session, _ style: Style) async throws {
-        let sections: [(String, Statement)] = [
-            ("queue", Statements.statusQueue), ("engagements", Statements.statusSuccess),
-            ("workers", Statements.statusWorkers), ("gaps", Statements.statusGaps),
-            ("dead letters", Statements.statusDead), ("completeness", Statements.statusWalks),
-        ]
-        var members: [JSONText.Member] = []
-        for (title, statement) in sections {
-            let results = Results(rows: try await session.query(statement))
-            switch output {
-            case .json: members.append(.init(name: title.replacing(" ", with: "_"), value: results.json))
-            case .table: print(style.paint(title, .cyan) + "\n" + results.table(style))
-            }
+    private func overview(_ session: Session, _ style: Style, clears: Bool) async throws -> Bool {
+        let overview = try await Overview.read(session, minutes: Self.minutes)
+        switch output {
+        case .json: writeOutput(overview.json.text(isIndented: !watch) + "\n")
+        // What was longer before is cut off behind.
+        case .table:
+            writeOutput(clears ? "\u{1B}[H\u{1B}[J" + overview.text(style) : overview.text(style) + (watch ? "\n" : ""))
         }
-        if output == .json { print(JSONText.object(members).text()) }
+        return overview.verdict.word == .healthy
     }
 }

@@ -1,0 +1,138 @@
+import Foundation
+import Simulator
+import TestKit
+import Testing
+
+/// `status`, with real workers and without.
+struct StatusTests {
+    private func status(_ stage: Stage, _ flags: [String] = []) async throws -> [String: Any] {
+        let ended = try await stage.command(["status", "--output", "json"] + flags)
+        #expect(ended.errors == "")
+        return try #require(try JSONSerialization.jsonObject(with: Data(ended.output.utf8)) as? [String: Any])
+    }
+
+    private func verdict(_ stage: Stage, is word: String) async throws {
+        try await eventually(within: .seconds(20), "\(word)") {
+            try await self.status(stage)["verdict"] as? String == word
+        }
+    }
+
+    @Test func theVerdictFollowsWhatHappens() async throws {
+        try await Stage.run { stage in
+            let none = try await stage.command(["status", "--check"])
+            #expect(
+                none.status == 1
+                    && none.output.hasPrefix(
+                        "STOPPED · no worker runs · nothing due · no success yet · 0 workers\n  → engagement-worker run\n"
+                    ))
+            let worker = try await stage.worker()
+            try await verdict(stage, is: "healthy")
+            try await stage.insert(stage.ids(0..<20))
+            try await stage.drained()
+            let good = try await stage.command(["status", "--check"])
+            #expect(good.status == 0)
+            #expect(good.output.hasPrefix("HEALTHY · nothing due · last success 0."), "\(good.output)")
+            #expect(good.output.contains(" s ago · 1 worker\n"))
+
+            _ = try await stage.command(["pause", "--by", "jo"])
+            let paused = try await stage.command(["status"])
+            #expect(
+                paused.output.hasPrefix("PAUSED · by jo · ") && paused.output.contains("→ engagement-worker resume\n"))
+            _ = try await stage.command(["resume"])
+
+            stage.world.invalidate(Simulator.demoToken)
+            try await stage.insert(stage.ids(20..<21))
+            try await verdict(stage, is: "blocked")
+            let blocked = try await status(stage)
+            #expect(blocked["why"] as? String == "the API refuses the credential")
+            #expect(blocked["next"] as? String == "engagement-worker doctor")
+
+            // Killed, it says nothing any more; that it is gone shows at once.
+            try await worker.kill9()
+            try await verdict(stage, is: "stopped")
+        }
+    }
+
+    /// What people's scripts read: members are only ever added.
+    @Test func theJSONIsAsTheManualSays() async throws {
+        try await Stage.run { stage in
+            let worker = try await stage.worker()
+            stage.world.revoke("contacts:read")
+            try await stage.insert(stage.ids(0..<5) + ["nonsense"])
+            try await stage.database.wait(for: Stage.jobs, toBe: "0")
+            // The next heartbeat tells the database what was done.
+            try await stage.database.wait(
+                for: "SELECT sum(n) FROM activity_minutes WHERE outcome IN ('partial', 'dead')", toBe: "6",
+                within: .seconds(30))
+            let found = try await status(stage)
+            let manual = try String(contentsOfFile: "deploy/README.md", encoding: .utf8)
+            func check(_ object: [String: Any], _ path: String) {
+                for (name, value) in object {
+                    #expect(manual.contains("`\(path)\(name)`"), "deploy/README.md says nothing of \(path)\(name)")
+                    if let rows = value as? [[String: Any]], let row = rows.first { check(row, "\(path)\(name)[].") }
+                }
+            }
+            check(found, "")
+            for list in [
+                "queue", "parts", "gaps", "scopes", "dead_letters", "workers", "completeness", "minutes", "notes",
+            ] {
+                #expect((found[list] as? [Any])?.isEmpty == false, "\(list)")
+            }
+            #expect(found["engagements"] as? Int == 5)
+            let parts = try #require(found["parts"] as? [[String: Any]])
+            #expect(parts.first { $0["part"] as? String == "contacts" }?["complete"] as? Int == 0)
+            #expect(parts.first { $0["part"] as? String == "tags" }?["complete"] as? Int == 5)
+            let minutes = try #require(found["minutes"] as? [[String: Any]])
+            #expect(minutes.compactMap { $0["done"] as? Int }.reduce(0, +) == 5)
+            #expect(minutes.compactMap { $0["failed"] as? Int }.reduce(0, +) == 1)
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus() == 0)
+        }
+    }
+
+    /// What `run --once` did is noted, short as it lives; and a worker that ends leaves nobody behind who seems to work.
+    @Test func whatAShortWorkerDidIsNoted() async throws {
+        try await Stage.run { stage in
+            try await stage.insert(stage.ids(0..<5))
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            #expect(
+                try await stage.database.count("SELECT sum(n) FROM activity_minutes WHERE outcome = 'enriched'") == 5)
+            #expect(
+                try await stage.database.count(
+                    "SELECT count(*) FROM activity_minutes WHERE slowest_engagement_id IS NULL") == 0)
+            #expect(try await status(stage)["verdict"] as? String == "stopped")
+        }
+    }
+
+    /// Above 10,000 it counts no further, and says so.
+    @Test func aLargeQueueIsNotCounted() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run(
+                """
+                INSERT INTO enrichment_queue (engagement_id, reason, priority)
+                SELECT 'ngmt_' || n, CASE WHEN n % 2 = 0 THEN 'import' END, -(n % 2) FROM generate_series(1, 60000) AS n
+                """)
+            let found = try await status(stage)
+            let lanes = try #require(found["queue"] as? [[String: Any]])
+            #expect(lanes.map { $0["due"] as? Int } == [0, 10_001, 10_001])
+            #expect((found["estimated"] as? [String])?.contains("reasons") == true)
+            let reasons = try #require(found["reasons"] as? [[String: Any]])
+            let imports = try #require(reasons.first { $0["reason"] as? String == "import" }?["due"] as? Int)
+            #expect((24_000...36_000).contains(imports))
+            let table = try await stage.command(["status"]).output
+            #expect(table.contains("10,000+") && table.contains("≈ "))
+        }
+    }
+
+    @Test func watchingShowsItAgainUntilItIsStopped() async throws {
+        try await Stage.run { stage in
+            let watcher = try stage.start(["status", "--watch", "--output", "json"])
+            try await eventually("two looks") { watcher.output.split(separator: "\n").count >= 2 }
+            for line in watcher.output.split(separator: "\n").prefix(2) {
+                #expect(try JSONSerialization.jsonObject(with: Data(line.utf8)) is [String: Any])
+            }
+            watcher.signal(SIGINT)
+            _ = try await watcher.exitStatus()
+        }
+    }
+}
