@@ -68,6 +68,20 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "Monitor",
+            dependencies: [
+                "Enrichment",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "Simulator",
             dependencies: [
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -85,6 +99,7 @@ let package = Package(
                 "AskElephant",
                 "CMalloc",
                 "Enrichment",
+                "Monitor",
                 "Postgres",
                 "Receiver",
                 "SQLText",
@@ -132,8 +147,9 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "engagement-worker", "AskElephant", "Enrichment", "Postgres", "Receiver", "SQLText", "Simulator",
+                "engagement-worker", "AskElephant", "Enrichment", "Monitor", "Postgres", "Receiver", "SQLText", "Simulator",
                 "TestKit",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: settings
         ),

@@ -53,7 +53,7 @@ package final class Worker: Sendable {
     let budget: ByteBudget
     let database: Database
     private let report: Reporter
-    package let vitals = Vitals()
+    private let vitals = Vitals()
     private let stopped = Mutex(false)
     private let misfit = Mutex<SchemaError?>(nil)
     private let channel = Mutex("")
@@ -214,6 +214,13 @@ package final class Worker: Sendable {
         try await registry.leave(on: database.keep)
         await database.close()
         return report.allEnded
+    }
+
+    /// How it is.
+    package var reading: Vitals.Reading {
+        let current = vitals.current
+        return Vitals.Reading(
+            workspace: configuration.workspace, beat: current?.beat, age: current?.age ?? .zero, activity: report.total)
     }
 
     /// Reads the credential again and tries the parts that it may not read.

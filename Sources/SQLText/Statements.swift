@@ -28,6 +28,9 @@ package enum Statements {
     package static let demoItems = Statement(name: "demo_items", embedded: PackageResources.demo_items_sql)
     package static let demoLinks = Statement(name: "demo_links", embedded: PackageResources.demo_links_sql)
     package static let demoMissing = Statement(name: "demo_missing", embedded: PackageResources.demo_missing_sql)
+    package static let doctorDrift = Statement(name: "doctor_drift", embedded: PackageResources.doctor_drift_sql)
+    package static let doctorRights = Statement(name: "doctor_rights", embedded: PackageResources.doctor_rights_sql)
+    package static let doctorServer = Statement(name: "doctor_server", embedded: PackageResources.doctor_server_sql)
     package static let dryRunDenied = Statement(name: "dry_run_denied", embedded: PackageResources.dry_run_denied_sql)
     package static let dryRunPlan = Statement(name: "dry_run_plan", embedded: PackageResources.dry_run_plan_sql)
     package static let dryRunSides = Statement(name: "dry_run_sides", embedded: PackageResources.dry_run_sides_sql)
@@ -132,7 +135,8 @@ package enum Statements {
         credentialShow,
         credentialTry, deadDiscard, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied,
         demoEngagements,
-        demoItems, demoLinks, demoMissing, dryRunDenied, dryRunPlan, dryRunSides, engagementETags, engagementIngest,
+        demoItems, demoLinks, demoMissing, doctorDrift, doctorRights, doctorServer, dryRunDenied, dryRunPlan,
+        dryRunSides, engagementETags, engagementIngest,
         engagementShow, eventPrune, eventReceive, eventSpread, jobClaim, jobClaimSuspect, jobExtend, jobInsert,
         jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, outboxPrune,
         purgeCheck, purgeEnd, purgeEngagement, purgeForget, purgeKey, purgeNeedles, purgePersons, purgeRedact,

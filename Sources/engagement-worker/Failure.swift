@@ -59,17 +59,27 @@ struct Failure: Error {
     }
 
     init(_ error: PostgresError) {
-        if error.isConfiguration {
-            self.init(.configuration, "Postgres refuses the connection: \(error)", hint: "check DATABASE_URL")
-        } else if error.isConnectionLoss {
+        switch error.sqlState {
+        case .unknownDatabase? where error.isConnectionLoss:
             self.init(
-                .databaseUnreachable, "the database is not reached: \(error)", hint: "check DATABASE_URL and the server"
-            )
-        } else if error.sqlState == .undefinedTable || error.sqlState == .undefinedFunction {
+                .configuration, "there is no such database: \(error)",
+                hint: "correct the database's name in DATABASE_URL, or make it: createdb")
+        case _ where error.isConfiguration:
+            self.init(
+                .configuration, "Postgres refuses this user or password: \(error)",
+                hint: "correct user and password in DATABASE_URL; the server's pg_hba.conf says who may come")
+        case .insufficientPrivilege?:
+            self.init(
+                .configuration, "the role lacks a right: \(error)",
+                hint: "engagement-worker doctor names each right that is missing")
+        case .undefinedTable?, .undefinedFunction?:
             self.init(
                 .schemaMismatch, "the schema does not fit this binary: \(error)", hint: "engagement-worker migrate")
-        } else {
-            self.init(.defect, "Postgres: \(error)")
+        case _ where error.isConnectionLoss:
+            self.init(
+                .databaseUnreachable, "the database is not reached: \(error)",
+                hint: "see that the server runs, and correct host and port in DATABASE_URL")
+        default: self.init(.defect, "Postgres: \(error)")
         }
     }
 

@@ -55,10 +55,14 @@ enum Setup {
         }
     }
 
+    static func isReadableByOthers(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IROTH != 0
+    }
+
     /// Warns of a file with a secret that other users of the machine may read.
     static func warnIfExposed(_ path: String?, _ what: String, _ variable: String, _ log: Log) {
-        var status = stat()
-        guard let path, stat(path, &status) == 0, status.st_mode & S_IROTH != 0 else { return }
+        guard let path, isReadableByOthers(path) else { return }
         log(
             .warning, .credentialExposed, "other users of this machine may read a file of secrets",
             [.hint: .string("chmod o-rwx the file of the \(what) that \(variable) names")])
@@ -146,6 +150,11 @@ enum Setup {
         }
         defer { alarm.cancel() }
         for try await _ in ends {}
+    }
+
+    static var userName: String {
+        guard let entry = getpwuid(geteuid()) else { return "uid \(geteuid())" }
+        return String(cString: entry.pointee.pw_name)
     }
 
     static var hostName: String {

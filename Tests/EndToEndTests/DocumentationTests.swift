@@ -108,7 +108,7 @@ struct DocumentationTests {
 }
 
 /// A Markdown file of the project.
-private struct Manual {
+struct Manual {
     struct Section {
         /// The cells of all table rows, heads left out.
         let rows: [[String]]

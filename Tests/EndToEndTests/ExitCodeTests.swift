@@ -85,7 +85,7 @@ struct ExitCodeTests {
             let ended = try await stage.command(arguments + ["--start-timeout", "1s"], ["DATABASE_URL": url])
             #expect(ended.status == 69, "\(ended.errors)")
             #expect(ContinuousClock.now - start < .seconds(10))
-            #expect(ended.errors.contains("check DATABASE_URL"), "\(ended.errors)")
+            #expect(ended.errors.contains("DATABASE_URL"), "\(ended.errors)")
             #expect(!(ended.output + ended.errors).contains(Self.secret))
         }
     }
@@ -95,7 +95,7 @@ struct ExitCodeTests {
         try await Stage.run { stage in
             let ended = try await stage.command(arguments, ["DATABASE_URL": TestCluster.conninfo("nobody_made_this")])
             #expect(ended.status == 78, "\(ended.errors)")
-            #expect(ended.errors.contains("check DATABASE_URL"), "\(ended.errors)")
+            #expect(ended.errors.contains("DATABASE_URL"), "\(ended.errors)")
         }
     }
 

@@ -98,11 +98,12 @@ import Testing
     }
 
     @Test func autoIsPrettyOnlyOnATerminal() {
-        guard case .pretty(.colored) = LogFormat.auto.encoder(isTerminal: true, style: .colored) else {
+        guard case .pretty(.colored) = LogFormat.auto.encoder(isTerminal: true, isJournal: false, style: .colored)
+        else {
             Issue.record("a terminal gets pretty lines")
             return
         }
-        guard case .json = LogFormat.auto.encoder(isTerminal: false, style: .plain) else {
+        guard case .json = LogFormat.auto.encoder(isTerminal: false, isJournal: false, style: .plain) else {
             Issue.record("anything else gets JSON")
             return
         }

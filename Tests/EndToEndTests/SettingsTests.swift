@@ -166,7 +166,7 @@ import Testing
     @Test func nearMissesGetASuggestionAndServiceLinksAnExplanation() {
         let known = Settings.declarations.map(\.variable)
         #expect(UnknownName.suggestion(for: "ENGAGEMENT_WORKER_SHEMA", among: known) == "ENGAGEMENT_WORKER_SCHEMA")
-        #expect(UnknownName.suggestion(for: "ENGAGEMENT_WORKER_HEARTBEAT_URL", among: known) == nil)
+        #expect(UnknownName.suggestion(for: "ENGAGEMENT_WORKER_METRICS_PUSH_GATEWAY", among: known) == nil)
         let link = UnknownName.problem("ENGAGEMENT_WORKER_PORT_8080_TCP_ADDR", known: known)
         #expect(link.contains("enableServiceLinks: false"))
     }

@@ -22,8 +22,8 @@ struct TerminalTests {
     @Test func timesAreInTheirLargestUnit() {
         let cases: [(Double, String)] = [
             (-1, "0.0 s"), (0.84, "0.8 s"), (9.99, "10.0 s"), (42.9, "42 s"), (119, "119 s"), (120, "2 min"),
-            (7199, "119 min"),
-            (7200, "2 h"), (172_799, "47 h"), (172_800, "2 d"),
+            (599.6, "10 min"), (7199, "120 min"),
+            (7200, "2 h"), (172_799, "48 h"), (172_800, "2 d"),
         ]
         for (seconds, text) in cases { #expect(Wording.seconds(seconds) == text) }
     }

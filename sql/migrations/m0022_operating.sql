@@ -161,3 +161,41 @@ BEGIN
     GROUP BY h.leased_by;
 END $$;
 COMMENT ON FUNCTION worker_holds IS 'How many jobs each worker holds, and three of them, those that were due first.';
+
+-- What the migrations made, for doctor to compare with what is there. Ours have comments.
+
+CREATE TABLE schema_objects (
+    kind   text NOT NULL,
+    name   text NOT NULL,
+    digest text NOT NULL,
+    PRIMARY KEY (kind, name)
+);
+COMMENT ON TABLE schema_objects IS 'The objects of the schema as the last migration left them: doctor tells what has changed since.';
+
+CREATE FUNCTION current_schema_objects() RETURNS TABLE (kind text, name text, digest text) LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    WITH ours AS (
+        SELECT c.oid, c.relname::text AS name, c.relkind FROM pg_class AS c
+        WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema())) AND c.relkind IN ('r', 'p', 'v') AND obj_description(c.oid, 'pg_class') IS NOT NULL
+    )
+    SELECT CASE o.relkind WHEN 'v' THEN 'view' ELSE 'table' END, o.name, CASE o.relkind WHEN 'v' THEN md5(pg_get_viewdef(o.oid)) ELSE '' END FROM ours AS o
+    UNION ALL
+    SELECT 'column', o.name || '.' || a.attname, format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
+    FROM ours AS o JOIN pg_attribute AS a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE o.relkind <> 'v'
+    UNION ALL
+    SELECT 'index', i.relname, CASE WHEN x.indisvalid THEN md5(regexp_replace(pg_get_indexdef(x.indexrelid), ' ON \S+ ', ' ')) ELSE 'invalid' END
+    FROM ours AS o JOIN pg_index AS x ON x.indrelid = o.oid JOIN pg_class AS i ON i.oid = x.indexrelid
+    UNION ALL
+    SELECT 'trigger', o.name || '.' || t.tgname, t.tgenabled::text FROM ours AS o JOIN pg_trigger AS t ON t.tgrelid = o.oid AND NOT t.tgisinternal
+    UNION ALL
+    SELECT 'function', p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', md5(coalesce(p.prosrc, '') || coalesce(p.proconfig::text, '') || p.prosecdef::text)
+    FROM pg_proc AS p
+    WHERE p.pronamespace = to_regnamespace(quote_ident(current_schema())) AND obj_description(p.oid, 'pg_proc') IS NOT NULL
+$$;
+COMMENT ON FUNCTION current_schema_objects IS 'Internal: the objects of the schema that have a comment, as ours do, and what they consist of.';
+
+CREATE FUNCTION record_schema() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    DELETE FROM schema_objects;
+    INSERT INTO schema_objects (kind, name, digest) SELECT c.kind, c.name, c.digest FROM current_schema_objects() AS c;
+END $$;
+COMMENT ON FUNCTION record_schema IS 'Internal: remembers the schema as it is, at the end of a migration.';

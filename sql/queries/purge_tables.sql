@@ -4,7 +4,7 @@ SELECT c.relname::text AS relation, c.relname = ANY (ours.names) AS is_ours,
 FROM pg_class AS c,
      (SELECT regexp_split_to_array('activity_minutes companies contacts control credentials crm_associations dead_letters engagement_action_items engagement_companies
           engagement_contacts engagement_gaps engagement_media engagement_signals engagement_tags engagement_transcripts engagements
-          enrichment_queue entity_changes last_writes list_walks outbox queue_minutes schema_migrations scope_denials scope_grants suppressions tags upkeep
+          enrichment_queue entity_changes last_writes list_walks outbox queue_minutes schema_migrations schema_objects scope_denials scope_grants suppressions tags upkeep
           users webhook_events workers', '\s+') AS names) AS ours
 WHERE c.relkind IN ('r', 'p') AND c.relnamespace = to_regnamespace(quote_ident(current_schema())) AND c.relname <> 'purge_needles'
 ORDER BY c.relname;

@@ -46,6 +46,20 @@ package struct Activity: Equatable, Sendable {
         for (kind, sum) in other.sums { sums[kind, default: Sum()].add(sum) }
     }
 
+    package func count(of outcome: JobDone.Outcome) -> Int {
+        sums.reduce(0) { $0 + ($1.key.outcome == outcome ? $1.value.count : 0) }
+    }
+
+    /// How often each cause was why.
+    package var causes: [String: Int] {
+        sums.reduce(into: [:]) { causes, one in
+            if !one.key.cause.isEmpty { causes[one.key.cause, default: 0] += one.value.count }
+        }
+    }
+
+    /// All together.
+    package var whole: Sum { sums.values.reduce(into: Sum()) { $0.add($1) } }
+
     /// What was there, which is here no more.
     mutating func take() -> Activity {
         defer { sums = [:] }

@@ -4,6 +4,8 @@ struct Diagnosis: Sendable, Equatable {
     struct Facts: Sendable {
         /// Nil while the database is away.
         var due: Int?
+        /// Why it is away.
+        var databaseTrouble: String?
         var oldestDueSeconds: Double = 0
         /// Documents that are fetched and not yet written.
         var unwritten = 0
@@ -25,7 +27,8 @@ struct Diagnosis: Sendable, Equatable {
 
     init(_ facts: Facts) {
         guard let due = facts.due else {
-            self.init(.blocked, "the database does not serve", .database)
+            let why = facts.databaseTrouble.map { ": \($0)" } ?? ""
+            self.init(.blocked, "the database does not serve" + why, .database)
             return
         }
         if let person = facts.pausedBy {

@@ -14,6 +14,12 @@ package enum LogEvent: String, CaseIterable, Sendable {
     /// Each 60 s, also when idle and while the database is away (see ``Heartbeat``).
     case workerHeartbeat = "worker.heartbeat"
 
+    /// The URL of the dead man's switch does not answer, or does again.
+    case heartbeatFailed = "heartbeat.failed"
+    case heartbeatRestored = "heartbeat.restored"
+    /// Where health and metrics are served.
+    case monitorReady = "monitor.ready"
+
     case scopeDenied = "scope.denied"
     case scopeGranted = "scope.granted"
     case credentialInvalid = "credential.invalid"

@@ -68,6 +68,8 @@ actor APIHealth {
         case .transport(.tls):
             "it does not prove to be AskElephant, or speaks no TLS 1.2: see its certificate, SSL_CERT_FILE, this host's clock"
         case .transport(.dns): "its name is not found: see ASKELEPHANT_BASE_URL and this host's resolver"
+        case .transport(.connect):
+            "nobody listens there: see ASKELEPHANT_BASE_URL; the worker goes on by itself once it serves"
         default: "nothing to do: the worker goes on by itself once it serves"
         }
     }

@@ -54,7 +54,8 @@ struct Pulse: Sendable {
         let trouble = await credentials.trouble
         let diagnosis = Diagnosis(
             Diagnosis.Facts(
-                due: summary?.due, oldestDueSeconds: summary?.oldestDueSeconds ?? 0, unwritten: inHand.unwritten,
+                due: summary?.due, databaseTrouble: database.health.trouble,
+                oldestDueSeconds: summary?.oldestDueSeconds ?? 0, unwritten: inHand.unwritten,
                 pausedBy: summary?.pausedBy, credentialTrouble: trouble?.reason,
                 apiIsAway: await board.isAPIAway
             )

@@ -13,7 +13,8 @@ package final class Reporter: Sendable {
     private let log: Log
     private let worker: String
     private let counts = Mutex(Counts())
-    private let activity = Mutex(Activity())
+    /// Since somebody was told last, and since the start.
+    private let activity = Mutex((untold: Activity(), total: Activity()))
     /// What ended, for a command that shows it; nil for a worker that runs for months.
     private let ended: Mutex<[JobDone]?>
 
@@ -24,10 +25,13 @@ package final class Reporter: Sendable {
     }
 
     /// How jobs ended since this was asked last.
-    func takeActivity() -> Activity { activity.withLock { $0.take() } }
+    func takeActivity() -> Activity { activity.withLock { $0.untold.take() } }
 
     /// Of what was taken and could not be told.
-    func putBack(_ untold: Activity) { activity.withLock { $0.add(untold) } }
+    func putBack(_ untold: Activity) { activity.withLock { $0.untold.add(untold) } }
+
+    /// How jobs ended since the worker started.
+    var total: Activity { activity.withLock(\.total) }
 
     var snapshot: Counts { counts.withLock(\.self) }
 
@@ -105,7 +109,10 @@ package final class Reporter: Sendable {
             writeMilliseconds: writeMilliseconds, requests: record.requests, partsMissing: missing,
             coalesced: jobs.count - 1, requestID: record.requestID, worker: worker
         )
-        activity.withLock { $0.add(done) }
+        activity.withLock { activity in
+            activity.untold.add(done)
+            activity.total.add(done)
+        }
         ended.withLock { $0?.append(done) }
         log(done)
     }

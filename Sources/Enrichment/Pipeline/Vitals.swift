@@ -1,7 +1,30 @@
 import Synchronization
 
-/// How a worker is, as its last heartbeat said: for those who ask the process.
+/// How a worker is, as its last heartbeat said, and what it has done: for those who ask the process.
 package final class Vitals: Sendable {
+    /// At one moment.
+    package struct Reading: Sendable {
+        /// Nil where a process works for one workspace only.
+        package var workspace: String?
+        /// Nil before the first.
+        package var beat: Heartbeat?
+        /// Since the last heartbeat.
+        package var age: Duration
+        /// Since the worker started.
+        package var activity: Activity
+
+        package init(workspace: String?, beat: Heartbeat?, age: Duration, activity: Activity) {
+            self.workspace = workspace
+            self.beat = beat
+            self.age = age
+            self.activity = activity
+        }
+
+        /// Heartbeats come each 10 s, also while the database hangs; one that does not come any more tells of a loop that
+        /// does not move.
+        package var isAlive: Bool { age < .seconds(60) }
+    }
+
     private let last = Mutex<(beat: Heartbeat, at: ContinuousClock.Instant)?>(nil)
 
     /// The last heartbeat and its age; nil before the first.

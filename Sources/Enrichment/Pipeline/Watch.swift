@@ -50,8 +50,9 @@ struct Watch: Sendable {
         // The answer may have been under way for so long.
         let isOff = skew < .zero - limits.skew || skew > limits.skew + (ContinuousClock.now - sent)
         guard clock.becomes(isOff) else { return }
-        let milliseconds: LogFields = [.skewMilliseconds: .integer(Int(skew / .milliseconds(1)))]
+        var milliseconds: LogFields = [.skewMilliseconds: .integer(Int(skew / .milliseconds(1)))]
         if isOff {
+            milliseconds.fill(from: [.hint: "set the clock that is wrong: timedatectl set-ntp true"])
             log(
                 .warning, .clockSkew, "the host's clock and the database's differ: work goes by the database's",
                 milliseconds)

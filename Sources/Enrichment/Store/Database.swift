@@ -98,6 +98,9 @@ package final class Database: Sendable {
     /// False when everything goes through a transaction pooler.
     var canListen: Bool { !health.isPooled || configuration.listenConninfo != nil }
 
+    /// Whether the connection that is to hear the bell does.
+    package func listenerHears() async throws(PostgresError) -> Bool { try await hears(on: listen, from: keep) }
+
     private func startSession(_ configuration: ConnectionConfiguration) -> Session {
         Session(configuration) { [health] in health.note($0, role: "keep") }
     }
@@ -162,8 +165,9 @@ extension PostgresError {
     var outageHint: String? {
         switch outage {
         case "read_only": "the server takes no writes: make it writable or point DATABASE_URL at the primary"
-        case "privilege": "grant the worker's role its rights on the schema"
+        case "privilege": "grant the role its rights: engagement-worker doctor names each that is missing"
         case "disk_full": "make room on the database server"
+        case "connection": "see that the server runs, and DATABASE_URL"
         case "too_many_connections": "raise max_connections or run fewer workers"
         case "locked": "end whatever locks our tables: pg_locks shows its pid"
         case "pooler": "start the worker anew, or point DATABASE_URL past the pooler"

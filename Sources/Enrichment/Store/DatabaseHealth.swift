@@ -12,6 +12,8 @@ package final class DatabaseHealth: Sendable {
         /// Roles that have one, over which the server refuses what they do. Only a statement that succeeds ends this.
         var refused: Set<String> = []
         var isLost = false
+        /// What the outage is, and what to do.
+        var trouble: String?
         var isChecking = false
         /// Nil before the first time that it listens.
         var listen: Heartbeat.ListenState?
@@ -35,6 +37,8 @@ package final class DatabaseHealth: Sendable {
     func onQuiet(_ check: @escaping @Sendable () async -> Void) { state.withLock { $0.check = check } }
 
     package var isLost: Bool { state.withLock(\.isLost) }
+    /// Why it does not serve, with what to do; nil while it does.
+    var trouble: String? { state.withLock { $0.isLost ? $0.trouble : nil } }
     /// Before it listens for the first time it polls.
     package var listen: Heartbeat.ListenState { state.withLock(\.listen) ?? .polling }
     /// The connections go through a transaction pooler.
@@ -98,6 +102,7 @@ package final class DatabaseHealth: Sendable {
         let isNew = state.withLock { state in
             change(&state)
             defer { state.isLost = true }
+            if !state.isLost { state.trouble = error.outage + (error.outageHint.map { "; \($0)" } ?? "") }
             return !state.isLost
         }
         guard isNew else { return }

@@ -66,6 +66,10 @@ package struct Migrator: Sendable {
                 try await connection.run(script: Migration.outbox, name: "migrate_outbox")
             }
         }
+        // Not otherwise: what has drifted since would count as meant.
+        if !missing.isEmpty || !withBell || withOutbox {
+            try await connection.run(script: Self.record, name: "migrate_record")
+        }
         await connection.close()
         return missing
     }
@@ -80,6 +84,11 @@ package struct Migrator: Sendable {
     package static func check(_ connection: Connection, schema: String) async throws {
         let found = try await version(connection)
         let expected = Migration.latest
+        // A schema that one may not use looks as if it were not there; it is said why by whoever tries.
+        if found == 0, try await connection.query(isShut, [.text(schema)]).first?.boolean("shut") == true {
+            try await connection.run(
+                script: "SELECT FROM \(quoteIdentifier(schema)).schema_migrations LIMIT 0", name: "migrations_applied")
+        }
         if found < expected { throw SchemaError.outdated(schema: schema, found: found, expected: expected) }
         if found > expected + 1 { throw SchemaError.tooNew(schema: schema, found: found, expected: expected) }
     }
@@ -100,7 +109,7 @@ package struct Migrator: Sendable {
                 COMMIT;
 
                 """
-        } + outbox
+        } + outbox + "\n\(record);\n"
     }
 
     // MARK: -
@@ -136,7 +145,7 @@ package struct Migrator: Sendable {
         }
     }
 
-    private static func version(_ connection: Connection) async throws -> Int {
+    package static func version(_ connection: Connection) async throws -> Int {
         guard let row = try await connection.query(hasBookkeeping).first, try row.boolean("there") else { return 0 }
         guard let last = try await connection.query(Statements.migrationsApplied).last else { return 0 }
         return Int(try last.integer("version"))
@@ -165,7 +174,7 @@ package struct Migrator: Sendable {
     private func apply(_ migration: Migration, _ connection: Connection) async throws(PostgresError) {
         try await inTransaction(connection) { () throws(PostgresError) in
             _ = try await connection.query(
-                Self.record,
+                Self.note,
                 [.bigint(Int64(migration.version)), .text(migration.name), .text(migration.text), .text(binaryVersion)]
             )
             try await connection.run(script: migration.text, name: "m\(migration.version)_\(migration.name)")
@@ -222,6 +231,12 @@ package struct Migrator: Sendable {
     private static let hasBookkeeping = Statement(
         name: "migrate_there", sql: "SELECT to_regclass('schema_migrations') IS NOT NULL AS there"
     )
+    private static let isShut = Statement(
+        name: "migrate_shut",
+        sql: """
+            SELECT coalesce(NOT has_schema_privilege(to_regnamespace(quote_ident($1::text)), 'USAGE'), false) AS shut
+            """
+    )
     private static let checksums = Statement(
         name: "migrate_checksums",
         sql: """
@@ -229,8 +244,9 @@ package struct Migrator: Sendable {
             FROM unnest($1::text[]) WITH ORDINALITY AS m(text, n) ORDER BY m.n
             """
     )
-    private static let record = Statement(
-        name: "migrate_record",
+    private static let record = "SELECT record_schema()"
+    private static let note = Statement(
+        name: "migrate_note",
         sql: """
             INSERT INTO schema_migrations (version, name, checksum, binary_version)
             VALUES ($1::bigint::integer, $2::text, encode(sha256(convert_to($3::text, 'UTF8')), 'hex'), $4::text)

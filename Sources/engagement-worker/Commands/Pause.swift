@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import Postgres
 import SQLText
 
@@ -14,7 +13,7 @@ struct Pause: AsyncParsableCommand {
 
     func run() async throws {
         let session = try await Setup.connect(try Setup.settings(options))
-        let name = by ?? "\(Self.userName)@\(Setup.hostName)"
+        let name = by ?? "\(Setup.userName)@\(Setup.hostName)"
         let before = try await session.query(Statements.controlPause, [.text(name)]).first
         await session.close()
         if let before, try before.boolean("paused") {
@@ -22,13 +21,6 @@ struct Pause: AsyncParsableCommand {
             return print("paused already, by \(try before.textIfPresent("paused_by") ?? "somebody") since \(since)")
         }
         print("paused; to go on: engagement-worker resume")
-    }
-}
-
-extension Pause {
-    private static var userName: String {
-        guard let entry = getpwuid(geteuid()) else { return "uid \(geteuid())" }
-        return String(cString: entry.pointee.pw_name)
     }
 }
 

@@ -29,13 +29,17 @@ struct Run: AsyncParsableCommand {
             try members.map { (try Setup.worker($0), try Setup.credentials($0)) }, log: output.log)
         for member in members { try Self.introduce(member, output.log) }
         let receiver = settings.receives ? try Setup.receiver(settings, log: output.log) : nil
-        let lifecycle = Lifecycle(fleet, receiver, output)
+        let watching = try await Watching(settings, fleet, output.log)
+        let lifecycle = Lifecycle(fleet, receiver, watching.systemd, output)
         let listening = Task { for await signal in signals { lifecycle.handle(signal) } }
         defer { listening.cancel() }
+        Task { await watching.keepUp() }
         do {
             // Before anything is written, whose schema may be another.
             if settings.autoMigrate, members.count == 1 { try await Migrate.apply(settings, log: output.log) }
             try await Setup.within(settings.startTimeout) { try await fleet.connect() }
+            // A schema that is locked, or a right that is missing, may be waited for much longer than a start takes.
+            watching.systemd.ready()
             var steps = Fleet.Steps()
             steps.before = { number in
                 guard settings.autoMigrate, members.count > 1 else { return }
@@ -104,12 +108,14 @@ private final class Lifecycle: Sendable {
 
     private let fleet: Fleet
     private let receiver: Receiver?
+    private let systemd: Systemd
     private let output: LogOutput
     private let state = Mutex(State())
 
-    init(_ fleet: Fleet, _ receiver: Receiver?, _ output: LogOutput) {
+    init(_ fleet: Fleet, _ receiver: Receiver?, _ systemd: Systemd, _ output: LogOutput) {
         self.fleet = fleet
         self.receiver = receiver
+        self.systemd = systemd
         self.output = output
     }
 
@@ -118,13 +124,16 @@ private final class Lifecycle: Sendable {
 
     func handle(_ signal: UnixSignal) {
         if signal == .sighup {
+            systemd.reloading()
             receiver?.reload()
-            return fleet.recheck()
+            fleet.recheck()
+            return systemd.ready()
         }
         let (isReady, stops) = state.withLock { state in
             state.stops += 1
             return (state.isReady, state.stops)
         }
+        systemd.stopping()
         if stops > 1 { end(.stoppedEarly) }
         if !isReady { end(.ok) }
         fleet.stop()

@@ -6,7 +6,7 @@ struct Simulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve a local AskElephant API with made-up engagements, until stopped.",
         discussion: """
-            Every well-formed id exists; what it holds follows from the seed and the id.
+            Every well-formed id exists; what it holds follows from the seed and the id. The list shows a hundred of them.
 
             What no page states of the API is a --switch: \(habits), and gate.PART, a scope that a part needs besides the \
             documented ones, as in gate.signals=signals:read. A wrong value lists the right ones.
@@ -31,6 +31,7 @@ struct Simulate: AsyncParsableCommand {
     @Option(help: "Milliseconds before each answer.") var latency = 0
     @Option(help: "Requests a second; what exceeds them is answered 429.") var rateLimit: Int?
     @Option(help: "Bytes of each transcript.") var transcriptBytes: Int?
+    @Option(help: "How many engagements the list shows.") var listed = 100
     @Flag(inversion: .prefixedNo, help: "Whether /_simulator changes it while it runs.") var control = true
 
     func validate() throws {
@@ -39,7 +40,9 @@ struct Simulate: AsyncParsableCommand {
             throw ValidationError("'\(scope)' is no scope, such as contacts:read.")
         }
         if credential.isEmpty { throw ValidationError("--credential must not be empty.") }
-        for (name, number) in [("latency", latency), ("rate-limit", rateLimit), ("transcript-bytes", transcriptBytes)] {
+        for (name, number) in [
+            ("latency", latency), ("listed", listed), ("rate-limit", rateLimit), ("transcript-bytes", transcriptBytes),
+        ] {
             guard let number, !(0...1_000_000).contains(number) else { continue }
             throw ValidationError("--\(name) must be from 0 to 1000000.")
         }
@@ -59,6 +62,7 @@ struct Simulate: AsyncParsableCommand {
     private func prepare(_ world: World) {
         world.removeToken(Simulator.demoToken)
         world.setToken(credential, scopes: (scope.isEmpty ? SimScope.all : Set(scope)).subtracting(without))
+        world.register((0..<listed).map { world.id($0) })
         world.setLatency(.milliseconds(latency))
         world.setRateLimit(perSecond: rateLimit)
         if let transcriptBytes { world.setTranscriptBytes(transcriptBytes...transcriptBytes) }

@@ -22,12 +22,21 @@ struct LogOutput: Sendable {
     ) {
         let isTerminal = isatty(descriptor) == 1
         let style = Style.resolve(color, environment: environment, isTerminal: isTerminal)
-        let encoder = format.encoder(isTerminal: isTerminal, style: style)
+        let isJournal = Self.isJournal(descriptor, environment["JOURNAL_STREAM"])
+        let encoder = format.encoder(isTerminal: isTerminal, isJournal: isJournal, style: style)
         let writer = LogWriter(descriptor: descriptor) { dropped in
             encoder.encode(Self.droppedRecord(dropped, base: base))
         }
         self.writer = writer
         self.log = Log(minimumLevel: level, base: base) { writer.append(encoder.encode($0)) }
+    }
+
+    /// Whether the descriptor is the stream that systemd opened for its journal: `DEVICE:INODE` (systemd.exec(5)). What inherits
+    /// the variable and writes elsewhere is told apart by that.
+    static func isJournal(_ descriptor: Int32, _ stream: String?) -> Bool {
+        var status = stat()
+        guard let stream, fstat(descriptor, &status) == 0 else { return false }
+        return stream == "\(status.st_dev):\(status.st_ino)"
     }
 
     static func droppedRecord(_ dropped: Int, base: LogFields) -> LogRecord {

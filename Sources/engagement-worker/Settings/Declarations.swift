@@ -1,7 +1,7 @@
 extension Settings {
     /// Every setting, in the order in which people see them. Flags, variables, file, `config print`, `config example`
     /// and the help all come from here.
-    static let declarations: [Declaration] = connections + work + webhooks + limits + behaviour
+    static let declarations: [Declaration] = connections + work + webhooks + watching + limits + behaviour
 
     private static let connections: [Declaration] = [
         .variable(
@@ -90,6 +90,15 @@ extension Settings {
         .flag(
             "event-retention", \.eventRetention, .duration(.seconds(86_400) ... .seconds(3_650 * 86_400)),
             help: "How long it is remembered which webhooks were taken"),
+    ]
+
+    private static let watching: [Declaration] = [
+        .flag(
+            "http-address", \.httpAddress, .listenAddressOrNone, sample: "127.0.0.1:9464",
+            help: "Where run answers /livez, /readyz and /metrics, over plain HTTP; without it nowhere"),
+        .variable(
+            "ENGAGEMENT_WORKER_HEARTBEAT_URL", \.heartbeatURL, .secretAddress, sample: "https://hc-ping.com/...",
+            help: "An address that run asks for once a minute while it is healthy, for an alarm when it stays away"),
     ]
 
     private static let limits: [Declaration] = [

@@ -34,3 +34,12 @@ extension SettingKind where Value == ListenAddress {
         )
     }
 }
+
+extension SettingKind where Value == ListenAddress? {
+    /// Nil unless it is given.
+    static var listenAddressOrNone: Self {
+        let one = SettingKind<ListenAddress>.listenAddress
+        return Self(
+            form: one.form, parse: { text throws(BadValue) in try one.parse(text) }, show: { $0.flatMap(one.show) })
+    }
+}

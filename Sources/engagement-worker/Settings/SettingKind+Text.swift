@@ -68,6 +68,21 @@ extension SettingKind where Value == Secret? {
         Self(form: "a secret", parse: { text throws(BadValue) in Secret(text) }, show: { $0?.description })
     }
 
+    /// An address that may hold a key in its path, so that none of it is shown.
+    static var secretAddress: Self {
+        Self(
+            form: "an https:// or http:// URL",
+            parse: { text throws(BadValue) in
+                guard text.hasPrefix("https://") || text.hasPrefix("http://"), !text.contains(where: \.isWhitespace)
+                else {
+                    throw BadValue("is no https:// or http:// URL")
+                }
+                return Secret(text)
+            },
+            show: { $0?.description }
+        )
+    }
+
     /// A connection string: everything but what may be a password can be shown.
     static var connection: Self {
         Self(

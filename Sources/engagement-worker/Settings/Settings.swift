@@ -46,6 +46,10 @@ struct Settings: Equatable, Sendable {
     var webhookSecretFile: String?
     var eventRetention: Duration = .seconds(30 * 86_400)
 
+    // Watching.
+    var httpAddress: ListenAddress?
+    var heartbeatURL: Secret?
+
     // Limits.
     var requestTimeout: Duration = .seconds(30)
     var statementTimeout: Duration = .seconds(10)

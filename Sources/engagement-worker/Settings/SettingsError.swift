@@ -21,17 +21,18 @@ enum SettingSource: Equatable, Sendable {
 /// Everything that is wrong with the configuration, so that nobody has to find it one mistake at a time. The process
 /// ends with ``ExitCode/configuration``.
 struct SettingsError: Error, Equatable, CustomStringConvertible {
-    struct Mistake: Equatable, Sendable {
+    struct Mistake: Equatable, Sendable, CustomStringConvertible {
         /// What it is about: a flag, a variable, a file, or a place in one.
         var subject: String
         /// What is wrong, as the end of the sentence.
         var problem: String
+
+        /// Foreign text in it is escaped, secrets are never quoted.
+        var description: String { TextEscaper.visible("\(subject) \(problem)") }
     }
 
     var mistakes: [Mistake]
 
-    /// One line a mistake. Foreign text in it is escaped, secrets are never quoted.
-    var description: String {
-        mistakes.map { TextEscaper.visible("\($0.subject) \($0.problem)") }.joined(separator: "\n")
-    }
+    /// One line a mistake.
+    var description: String { mistakes.map(\.description).joined(separator: "\n") }
 }

@@ -29,6 +29,8 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: .setting("webhook-secret-file")) var webhookSecretFile: String?
     @Option(help: .setting("event-retention")) var eventRetention: String?
 
+    @Option(name: .customLong("http-address"), help: .setting("http-address")) var httpAddress: String?
+
     @Option(help: .setting("request-timeout")) var requestTimeout: String?
     @Option(help: .setting("statement-timeout")) var statementTimeout: String?
     @Option(help: .setting("start-timeout")) var startTimeout: String?
@@ -56,7 +58,7 @@ struct SettingsOptions: ParsableArguments {
             "media-url-ttl": mediaURLTTL, "retain-transcripts": retainTranscripts, "sweep-interval": sweepInterval,
             "receive": receive?.description, "receive-address": receiveAddress,
             "webhook-secret-file": webhookSecretFile, "event-retention": eventRetention,
-            "request-timeout": requestTimeout, "statement-timeout": statementTimeout,
+            "http-address": httpAddress, "request-timeout": requestTimeout, "statement-timeout": statementTimeout,
             "start-timeout": startTimeout, "drain-timeout": drainTimeout, "max-document-bytes": maxDocumentBytes,
             "memory-budget": memoryBudget, "auto-migrate": autoMigrate?.description,
             "allow-insecure-base-url": allowInsecureBaseURL?.description, "log-format": logFormat,

@@ -6,11 +6,14 @@ enum Wording {
         return switch seconds {
         case ..<10: "\((seconds * 10).rounded() / 10) s"
         case ..<120: "\(Int(seconds)) s"
-        case ..<7200: "\(Int(seconds / 60)) min"
-        case ..<172_800: "\(Int(seconds / 3600)) h"
-        default: "\(Int(seconds / 86_400)) d"
+        case ..<7200: "\(Int((seconds / 60).rounded())) min"
+        case ..<172_800: "\(Int((seconds / 3600).rounded())) h"
+        default: "\(Int((seconds / 86_400).rounded())) d"
         }
     }
+
+    /// `43 ms`.
+    static func milliseconds(_ time: Duration) -> String { "\(Int(time / .milliseconds(1))) ms" }
 
     /// `1,234,567`.
     static func count(_ number: Int) -> String {

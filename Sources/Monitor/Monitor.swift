@@ -1,0 +1,116 @@
+package import Enrichment
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Answers those who watch the process, over plain HTTP: `/livez`, `/readyz` and `/metrics`. It changes nothing and shows
+/// nothing of an engagement.
+package final class Monitor: Sendable {
+    private let version: String
+    private let readings: @Sendable () -> [Vitals.Reading]
+    private let listener = Mutex<(any Channel)?>(nil)
+
+    /// - Parameter readings: one a worker of the process.
+    package init(version: String, readings: @escaping @Sendable () -> [Vitals.Reading]) {
+        self.version = version
+        self.readings = readings
+    }
+
+    /// Returns once connections are accepted; the port. It serves until the process ends.
+    package func start(host: String, port: Int) async throws -> Int {
+        let (listeners, announce) = AsyncThrowingStream<any Channel, any Error>.makeStream()
+        let http = HTTP1Channel(
+            responder: { request, writer, _ in try await self.respond(request, writer) },
+            configuration: .init(idleTimeout: .seconds(60)))
+        let server = Server(
+            childChannelSetup: http,
+            configuration: ServerConfiguration(
+                address: .hostname(host, port: port),
+                availableConnectionsDelegate: MaximumAvailableConnections(Self.maxConnections, logger: Self.silence)),
+            onServerRunning: { announce.yield($0) },
+            eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: Self.silence)
+        Task {
+            do {
+                try await server.run()
+                announce.finish()
+            } catch {
+                announce.finish(throwing: error)
+            }
+        }
+        for try await channel in listeners {
+            listener.withLock { $0 = channel }
+            return channel.localAddress?.port ?? port
+        }
+        throw CancellationError()
+    }
+
+    package static let maxConnections = 16
+    private static let silence = Logger(label: "monitor", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    /// What a path is answered with.
+    struct Answer: Equatable {
+        var status: HTTPResponse.Status
+        var text: String
+        var type = "text/plain; charset=utf-8"
+    }
+
+    /// On the threads that do the work: if these are stuck nobody is answered, which says the same.
+    @concurrent
+    private func respond(_ request: Request, _ writer: consuming ResponseWriter) async throws {
+        let answer = Self.answer(
+            request.method, request.uri.path,
+            isVerbose: request.uri.query?.split(separator: "&").contains("verbose") ?? false,
+            readings(), version: version)
+        let body = request.method == .head ? "" : answer.text
+        try await writer.write(
+            response: HTTPResponse(
+                status: answer.status,
+                headerFields: [
+                    .contentType: answer.type, .contentLength: String(answer.text.utf8.count),
+                    .cacheControl: "no-store",
+                ]),
+            body: ResponseBody(byteBuffer: ByteBuffer(string: body)))
+    }
+
+    static func answer(
+        _ method: HTTPRequest.Method, _ path: String, isVerbose: Bool, _ readings: [Vitals.Reading], version: String
+    ) -> Answer {
+        guard method == .get || method == .head else { return Answer(status: .methodNotAllowed, text: "GET or HEAD\n") }
+        switch path {
+        case "/livez":
+            // One that waits for its database at start is alive, too.
+            let dead = readings.filter { !$0.isAlive }
+            return dead.isEmpty
+                ? Answer(status: .ok, text: "ok\n")
+                : Answer(
+                    status: .serviceUnavailable,
+                    text: dead.map { "\($0.name) has not moved for \(Int($0.age / .seconds(1))) s\n" }.joined())
+        case "/readyz":
+            let troubles = readings.map { (reading: $0, why: $0.trouble) }
+            let isReady = !readings.isEmpty && troubles.allSatisfy { $0.why == nil }
+            let lines = troubles.filter { isVerbose || $0.why != nil }.map { "\($0.reading.name): \($0.why ?? "ok")\n" }
+            return Answer(
+                status: isReady ? .ok : .serviceUnavailable,
+                text: lines.isEmpty ? (isReady ? "ok\n" : "no worker yet\n") : lines.joined())
+        case "/metrics":
+            return Answer(
+                status: .ok, text: Metrics.text(readings, version: version),
+                type: "text/plain; version=0.0.4; charset=utf-8")
+        default: return Answer(status: .notFound, text: "/livez, /readyz and /metrics are here\n")
+        }
+    }
+}
+
+extension Vitals.Reading {
+    fileprivate var name: String { workspace ?? "worker" }
+
+    /// Why it does no work now; nil: it does, or would if there were any. Who is paused by a person is ready.
+    fileprivate var trouble: String? {
+        guard let beat else { return "starting: it waits for the database or the schema" }
+        if !isAlive { return "it has not moved for \(Int(age / .seconds(1))) s" }
+        return beat.verdict == .blocked ? beat.why ?? "blocked" : nil
+    }
+}

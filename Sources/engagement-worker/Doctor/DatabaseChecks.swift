@@ -1,0 +1,187 @@
+import Enrichment
+import Glibc
+import Postgres
+import SQLText
+
+/// What only the database knows: whether a worker of these settings could work, and what would trouble it.
+struct DatabaseChecks {
+    let settings: Settings
+    /// Takes each finding as soon as it is there.
+    let add: (Finding) -> Void
+
+    /// False if what comes after it cannot be asked.
+    func run() async throws -> Bool {
+        guard let session = try await connect() else { return false }
+        defer { Task { await session.close() } }
+        guard let server = try await server(session), try await rights(session, server),
+            try await schema(session, server)
+        else { return false }
+        try await drift(session)
+        await bell()
+        try await health(session)
+        return true
+    }
+
+    private func connect() async throws -> Session? {
+        var configuration = try Setup.database(settings).connection(role: "command")
+        configuration.isPooled = true
+        let session = Session(configuration)
+        do {
+            try await Setup.within(settings.startTimeout) { _ = try await session.current() }
+            return session
+        } catch {
+            add(.failure("database", Failure(error)))
+            return nil
+        }
+    }
+
+    private func server(_ session: Session) async throws -> ServerFacts? {
+        let sent = ContinuousClock.now
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        guard let row = try await session.query(Statements.doctorServer, [.text(settings.schema)]).first else {
+            return nil
+        }
+        let took = (ContinuousClock.now - sent) / .seconds(1)
+        let host = Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
+        let server = try ServerFacts(row, host: host, roundTrip: took)
+        let findings = server.findings(connectionsNeeded: settings.writers + 4, receives: settings.receives)
+        for finding in findings { add(finding) }
+        return findings.contains { $0.mark == .failure && $0.area == "database" } ? nil : server
+    }
+
+    private func rights(_ session: Session, _ server: ServerFacts) async throws -> Bool {
+        guard server.hasSchema else { return true }
+        let lacking = try await session.query(Statements.doctorRights, [.text(settings.schema)])
+            .map { (object: try $0.text("object"), rights: try $0.text("rights")) }
+        let schema = quoteIdentifier(settings.schema)
+        guard let first = lacking.first else {
+            add(.ok("rights", "\(server.role) may do in \(settings.schema) what a worker has to"))
+            return true
+        }
+        let isShut = lacking.contains { $0.object.hasPrefix("schema ") }
+        let all = lacking.map { "\($0.rights) on \($0.object)" }
+        let more = all.count > 5 ? " and \(all.count - 5) more" : ""
+        let role = quoteIdentifier(server.role)
+        add(
+            .failure(
+                "rights", "\(server.role) lacks " + all.prefix(5).joined(separator: "; ") + more,
+                next: isShut
+                    ? "GRANT USAGE ON SCHEMA \(schema) TO \(role);"
+                    : "GRANT \(first.rights) ON \(Self.grantable(first.object, schema)) TO \(role); all of them: deploy/grants.sql"
+            ))
+        return !isShut
+    }
+
+    private static func grantable(_ object: String, _ schema: String) -> String {
+        let words = object.split(separator: " ", maxSplits: 1)
+        guard words.count == 2 else { return object }
+        return words[0] == "function"
+            ? "ALL FUNCTIONS IN SCHEMA \(schema)" : "\(schema).\(quoteIdentifier(String(words[1])))"
+    }
+
+    private func schema(_ session: Session, _ server: ServerFacts) async throws -> Bool {
+        do {
+            let connection = try await session.current()
+            try await Migrator.check(connection, schema: settings.schema)
+            let version = try await Migrator.version(connection)
+            add(.ok("schema", "\(settings.schema) at version \(version), this binary's is \(Migration.latest)"))
+            return true
+        } catch {
+            add(.failure("schema", Failure(error)))
+            return false
+        }
+    }
+
+    private func drift(_ session: Session) async throws {
+        let rows = try await session.query(Statements.doctorDrift).map { row in
+            SchemaDrift(
+                kind: try row.text("kind"), name: try row.text("name"), isMissing: try row.boolean("is_missing"))
+        }
+        add(SchemaDrift.finding(rows, schema: settings.schema))
+    }
+
+    private func bell() async {
+        do {
+            let database = Database(try Setup.database(settings), bootID: .random(in: .min ... .max), log: .none)
+            let start = ContinuousClock.now
+            try await database.findPooler()
+            let isPooled = database.health.isPooled
+            let time = Wording.milliseconds(ContinuousClock.now - start)
+            if !isPooled {
+                add(.ok("notifications", "come back after \(time), connecting included"))
+            } else if settings.listenDatabaseURL == nil {
+                add(
+                    .warning(
+                        "notifications",
+                        "do not come back: a transaction pooler is in the way, so new jobs wait for --poll-interval",
+                        next: "set ENGAGEMENT_WORKER_LISTEN_DATABASE_URL to a connection that goes past the pooler"))
+            } else if try await database.listenerHears() {
+                add(.ok("notifications", "come back by ENGAGEMENT_WORKER_LISTEN_DATABASE_URL, past the pooler"))
+            } else {
+                add(
+                    .warning(
+                        "notifications",
+                        "do not come back: ENGAGEMENT_WORKER_LISTEN_DATABASE_URL leads through a pooler, too",
+                        next: "give it the address of the server itself"))
+            }
+            await database.close()
+        } catch {
+            add(.failure("notifications", Failure(error)))
+        }
+    }
+
+    private func health(_ session: Session) async throws {
+        if let bloat = try await session.query(Statements.queueBloat).first {
+            add(
+                Self.vacuum(
+                    dead: try bloat.integer("dead"), pid: try bloat.integerIfPresent("pid"),
+                    age: try bloat.doubleIfPresent("age_s")))
+        }
+        guard let facts = try await session.query(Statements.statusFacts).first else { return }
+        if try facts.textIfPresent("paused") == "t" {
+            add(
+                .warning(
+                    "workers", "paused by \(try facts.textIfPresent("paused_by") ?? "somebody")",
+                    next: "engagement-worker resume"))
+        }
+    }
+
+    static func vacuum(dead: Int64, pid: Int64?, age: Double?) -> Finding {
+        let limits = WatchLimits()
+        if let pid, let age, age > limits.snapshotAge / .seconds(1) {
+            return .warning(
+                "vacuum",
+                "a transaction of process \(pid) is open for \(Wording.seconds(age)), and keeps finished rows from being removed",
+                next: "end it: SELECT pg_terminate_backend(\(pid));")
+        }
+        if dead > Int64(limits.deadRows) {
+            return .warning(
+                "vacuum", "the queue has \(Wording.count(Int(dead))) dead rows",
+                next: "VACUUM enrichment_queue; and see that autovacuum runs")
+        }
+        return .ok("vacuum", "the queue has \(Wording.count(Int(dead))) dead rows, and no old transaction is open")
+    }
+}
+
+/// What is not as the last migration left it.
+struct SchemaDrift: Equatable, Sendable {
+    var kind: String
+    var name: String
+    var isMissing: Bool
+
+    /// Without a table, a column or a function nothing works; anything else may have been meant.
+    static func finding(_ all: [SchemaDrift], schema: String) -> Finding {
+        guard !all.isEmpty else { return .ok("drift", "all is as the last migration left it") }
+        let names = all.map { "\($0.kind) \($0.name) is \($0.isMissing ? "missing" : "changed")" }
+        let text = names.prefix(5).joined(separator: "; ") + (names.count > 5 ? " and \(names.count - 5) more" : "")
+        let breaks = all.contains { $0.isMissing && ["table", "column", "function"].contains($0.kind) }
+        if breaks {
+            return .failure(
+                "drift", text,
+                next: "engagement-worker migrate --sql prints how each was made: make it again in \(schema)")
+        }
+        return .warning(
+            "drift", text, next: "if it was not meant: engagement-worker migrate --sql prints how each was made")
+    }
+}

@@ -1,0 +1,110 @@
+import AskElephant
+import Postgres
+import TestKit
+import Testing
+
+@testable import engagement_worker
+
+/// What `doctor` makes of what it was told.
+struct DoctorTests {
+    private func marks(_ change: (inout ServerFacts) -> Void, receives: Bool = false) -> [String: Finding.Mark] {
+        var facts = ServerFacts()
+        change(&facts)
+        let findings = facts.findings(connectionsNeeded: 6, receives: receives)
+        for finding in findings {
+            #expect((finding.next != nil) == (finding.mark == .warning || finding.mark == .failure), "\(finding)")
+        }
+        return Dictionary(uniqueKeysWithValues: findings.map { ($0.area, $0.mark) })
+    }
+
+    @Test func theServerIsJudgedByWhatItSays() {
+        #expect(marks { _ in }.values.allSatisfy { $0 == .ok })
+        #expect(marks { $0.versionNumber = 149_999 }["database"] == .failure)
+        #expect(marks { $0.encoding = "SQL_ASCII" }["database"] == .failure)
+        #expect(marks { $0.isStandby = true }["database"] == .failure)
+        #expect(marks { ($0.skew, $0.roundTrip) = (31, 0) }["clock"] == .warning)
+        #expect(marks { ($0.skew, $0.roundTrip) = (-31, 0) }["clock"] == .warning)
+        // The answer may have been under way for so long.
+        #expect(marks { ($0.skew, $0.roundTrip) = (31, 2) }["clock"] == .ok)
+        #expect(marks({ $0.skew = 301 }, receives: true)["clock"] == .failure)
+        #expect(marks({ $0.skew = 299 }, receives: true)["clock"] == .warning)
+        #expect(marks { $0.connectionsUsed = 92 }["connections"] == .warning)
+        #expect(marks { $0.connectionsUsed = 91 }["connections"] == .ok)
+        #expect(marks { $0.connectionsUsed = nil }["connections"] == .skipped)
+        #expect(marks { $0.logging = "log_statement is all" }["server log"] == .warning)
+    }
+
+    /// Every setting by which a server writes statements, alone and with their parameters cut off.
+    @Test func documentsInTheServersLogAreSeenComing() {
+        func logging(
+            _ statements: String = "none", _ slower: String = "-1", _ sample: String = "-1", _ explain: String = "-1",
+            parameters: String = "-1", onError: String = "0", explained: String = "-1"
+        ) -> String? {
+            ServerFacts.logging(
+                statements: statements, slowerThan: slower, sampleSlowerThan: sample, explainSlowerThan: explain,
+                parameters: parameters, parametersOnError: onError, explainParameters: explained)
+        }
+        #expect(logging() == nil && logging("ddl") == nil)
+        #expect(logging("all") != nil && logging("mod") != nil && logging("all", parameters: "0") == nil)
+        #expect(
+            logging("none", "1s") != nil && logging("none", "0") != nil && logging("none", "1s", parameters: "0") == nil
+        )
+        #expect(logging("none", "-1", "5ms") != nil && logging("none", "-1", "5ms", parameters: "0") == nil)
+        #expect(logging("none", "-1", "-1", "1s", parameters: "0") != nil)
+        #expect(logging("none", "-1", "-1", "1s", parameters: "0", explained: "0") == nil)
+        #expect(logging(onError: "64B") != nil)
+    }
+
+    @Test func vacuumThatIsKeptAwayIsNamed() {
+        #expect(DatabaseChecks.vacuum(dead: 50_000, pid: 7, age: 60).mark == .ok)
+        #expect(DatabaseChecks.vacuum(dead: 50_001, pid: nil, age: nil).mark == .warning)
+        let held = DatabaseChecks.vacuum(dead: 0, pid: 7, age: 61)
+        #expect(held.mark == .warning && held.next?.contains("pg_terminate_backend(7)") == true)
+    }
+
+    /// In a real schema: what nothing works without is a failure, anything else may have been meant.
+    @Test func whatHasDriftedIsNamed() async throws {
+        try await Stage.run { stage in
+            func drift() async throws -> String {
+                let output = try await stage.command(["doctor"]).output
+                let lines = output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+                return lines.first { $0.contains(" drift ") } ?? "no line"
+            }
+            #expect(try await drift() == "✓ drift all is as the last migration left it")
+            // Somebody's own table is nobody's business, their index on ours neither.
+            try await stage.database.run(
+                "CREATE TABLE mine (id int); CREATE INDEX mine_too ON engagements (title); ANALYZE engagements")
+            #expect(try await drift() == "✓ drift all is as the last migration left it")
+            try await stage.database.run(
+                """
+                DROP INDEX crm_associations_object;
+                ALTER TABLE enrichment_queue DISABLE TRIGGER ring_bell;
+                CREATE OR REPLACE FUNCTION part_scope(part text) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'
+                """)
+            #expect(
+                try await drift()
+                    == "! drift function part_scope(part text) is changed; index crm_associations_object is missing; "
+                    + "trigger enrichment_queue.ring_bell is changed")
+            try await stage.database.run("ALTER TABLE enrichment_queue DROP COLUMN looks CASCADE")
+            #expect(try await drift().hasPrefix("✗ drift column enrichment_queue.looks is missing; "))
+            // Migrating again does not call that well.
+            #expect(try await stage.command(["migrate"]).status == 0)
+            #expect(try await drift().hasPrefix("✗ drift column enrichment_queue.looks is missing; "))
+        }
+    }
+
+    @Test func theAPIsAnswersAreToldApart() {
+        let problem = Problem(body: [], requestIDHeader: "rid_1")
+        let replies: [(Reply, Finding.Mark)] = [
+            (.unauthorized(problem), .failure), (.forbidden(problem), .failure),
+            (.rateLimited(after: .seconds(3), problem), .warning),
+            (.transport(.dns), .failure), (.transport(.connect), .failure), (.transport(.tls), .failure),
+            (.transport(.timeout), .failure), (.unavailable(status: 503, after: nil, problem), .failure),
+            (.notFound(problem), .failure), (.contract(ContractViolation(.redirect, status: 301)), .failure),
+        ]
+        for (reply, mark) in replies {
+            let finding = APIChecks.finding(of: reply, from: "https://api.example", after: "1 ms")
+            #expect(finding.mark == mark && finding.next != nil, "\(reply)")
+        }
+    }
+}

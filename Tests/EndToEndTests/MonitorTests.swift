@@ -1,0 +1,189 @@
+import Enrichment
+import Foundation
+import HTTPTypes
+import Simulator
+import TestKit
+import Testing
+
+@testable import Monitor
+
+/// What watches a process over HTTP, and what a process tells those who wait for it.
+struct MonitorTests {
+    private func beat(_ change: (inout Heartbeat) -> Void = { _ in }) -> Heartbeat {
+        var beat = Heartbeat(
+            verdict: .healthy, why: nil, limitedBy: .nothing, due: 0, oldestDueSeconds: 0, backgroundDue: 0, waiting: 0,
+            inFlight: 0, done: 0, dead: 0, lastSuccessSeconds: nil, requestsPerSecond: 0, credential: .ok, db: .ok,
+            listen: .ok, partsDenied: [])
+        change(&beat)
+        return beat
+    }
+
+    private func reading(
+        _ beat: Heartbeat?, age: Duration = .seconds(3), workspace: String? = nil, activity: Activity = Activity()
+    ) -> Vitals.Reading {
+        Vitals.Reading(workspace: workspace, beat: beat, age: beat == nil ? .zero : age, activity: activity)
+    }
+
+    private func answer(_ path: String, _ readings: [Vitals.Reading], isVerbose: Bool = false) -> Monitor.Answer {
+        Monitor.answer(.get, path, isVerbose: isVerbose, readings, version: "1")
+    }
+
+    @Test func aliveIsWhoMoves() {
+        #expect(answer("/livez", [reading(nil)]).status == .ok)
+        #expect(answer("/livez", [reading(beat { $0.verdict = .blocked })]).status == .ok)
+        let stuck = answer("/livez", [reading(beat()), reading(beat(), age: .seconds(60), workspace: "acme")])
+        #expect(stuck.status == .serviceUnavailable && stuck.text == "acme has not moved for 60 s\n")
+    }
+
+    @Test func readyIsWhoWorksOrWould() {
+        #expect(answer("/readyz", []).status == .serviceUnavailable)
+        #expect(answer("/readyz", [reading(nil)]).status == .serviceUnavailable)
+        for verdict in [Heartbeat.Verdict.healthy, .behind, .paused] {
+            #expect(answer("/readyz", [reading(beat { $0.verdict = verdict })]).status == .ok)
+        }
+        let blocked = reading(beat { ($0.verdict, $0.why) = (.blocked, "the API does not serve") }, workspace: "acme")
+        let answered = answer("/readyz", [reading(beat(), workspace: "globex"), blocked])
+        #expect(answered.status == .serviceUnavailable && answered.text == "acme: the API does not serve\n")
+        let all = answer("/readyz", [reading(beat(), workspace: "globex"), blocked], isVerbose: true)
+        #expect(all.text == "globex: ok\nacme: the API does not serve\n")
+        #expect(answer("/readyz", [reading(beat(), age: .seconds(61))]).status == .serviceUnavailable)
+    }
+
+    @Test func nothingElseIsThere() {
+        for path in ["/", "/metrics/", "/livez/x", ""] { #expect(answer(path, []).status == .notFound) }
+        #expect(Monitor.answer(.post, "/metrics", isVerbose: false, [], version: "1").status == .methodNotAllowed)
+    }
+
+    /// Fifteen at most, ages first, and none that is not known.
+    @Test func metricsAreFewAndNoneLies() async throws {
+        #expect(Metrics.names.count <= 15)
+        #expect(Metrics.names.prefix(3).allSatisfy { $0.hasSuffix("_age_seconds") })
+        let away = beat { beat in
+            (beat.due, beat.oldestDueSeconds, beat.backgroundDue, beat.waiting, beat.db) = (nil, nil, nil, nil, .lost)
+        }
+        let text = Metrics.text([reading(away)], version: "1")
+        for name in ["oldest_due_age_seconds", "due_jobs", "waiting_jobs", "last_success_age_seconds"] {
+            #expect(!text.split(separator: "\n").contains { $0.hasPrefix("engagement_worker_\(name)") }, "\(name)")
+        }
+        #expect(text.contains(#"engagement_worker_dependency_ok{dependency="database"} 0"#))
+        #expect(text.contains("engagement_worker_heartbeat_age_seconds 3\n"))
+    }
+
+    /// `promtool` has nothing to say against them, whatever stands in a name.
+    @Test func metricsAreWhatPrometheusReads() async throws {
+        var activity = Activity()
+        for outcome in JobDone.Outcome.allCases {
+            activity.add(
+                JobDone(
+                    jobID: 1, engagementID: "ngmt_1", reason: nil, outcome: outcome,
+                    cause: "a \"cause\"\\\nof two lines",
+                    httpStatus: 200, claim: 1, attempt: 0, waitMilliseconds: 1_500, fetchMilliseconds: 20,
+                    writeMilliseconds: 5, requests: 2, partsMissing: [], coalesced: 0, requestID: nil, worker: "1"))
+        }
+        let full = beat { $0.lastSuccessSeconds = 1.25 }
+        let readings = ["acme", "glo\"bex\\"].map { reading(full, workspace: $0, activity: activity) }
+        let text = Metrics.text(readings, version: "1.0")
+        #expect(text.contains(#"engagement_worker_last_success_age_seconds{workspace="acme"} 4.25"#))
+        #expect(text.contains(#"engagement_worker_job_wait_seconds_total{workspace="acme"} 15"#))
+        let checked = try await Program.run("promtool", ["check", "metrics"], input: text)
+        #expect(checked.status == 0, "\(checked.output)\(checked.errors)")
+    }
+
+    @Test func aProcessAnswers() async throws {
+        try await Stage.run { stage in
+            let worker = try await stage.worker(["--http-address", "127.0.0.1:0"])
+            let ready = try #require(worker.records(of: "monitor.ready").first?["address"] as? String)
+            func get(_ path: String, _ flags: [String] = []) async throws -> (status: String, body: String) {
+                let got = try await Program.run(
+                    "curl", ["-s", "-w", "\n%{http_code}", "http://\(ready)\(path)"] + flags)
+                let lines = got.output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+                return (lines.last ?? "", lines.dropLast().joined(separator: "\n"))
+            }
+            #expect(try await get("/livez").status == "200")
+            try await eventually("it is ready") { try await get("/readyz").status == "200" }
+            try await stage.insert(stage.ids(0..<5))
+            try await stage.drained()
+            let metrics = try await get("/metrics").body
+            #expect(metrics.contains("engagement_worker_jobs_total{outcome=\"enriched\"} 5\n"), "\(metrics)")
+            #expect(metrics.contains("engagement_worker_requests_total 5\n"))
+            #expect(try await get("/metrics", ["-I"]).status == "200")
+            #expect(try await get("/nothing").status == "404")
+            #expect(try await get("/metrics", ["-d", "x"]).status == "405")
+
+            stage.world.invalidate(Simulator.demoToken)
+            try await stage.insert(stage.ids(5..<6))
+            try await eventually("it says why") {
+                let answer = try await get("/readyz?verbose")
+                return answer.status == "503" && answer.body == "worker: the API refuses the credential\n"
+            }
+            #expect(try await get("/livez").status == "200")
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus() == 0)
+            let taken = try SilentListener()
+            let refused = try await stage.command(["run", "--http-address", "127.0.0.1:\(taken.port)"])
+            #expect(refused.status == 78 && refused.errors.contains("--http-address"))
+        }
+    }
+
+    /// It answers also while the database is not there yet: whoever starts it is not to kill it for that.
+    @Test func aProcessThatWaitsForItsDatabaseIsAlive() async throws {
+        try await Stage.run { stage in
+            let silent = try SilentListener()
+            let worker = try stage.start(
+                ["run", "--http-address", "127.0.0.1:0", "--start-timeout", "20s"],
+                ["DATABASE_URL": "host=127.0.0.1 port=\(silent.port) dbname=x user=x"])
+            try await worker.waitFor("monitor.ready")
+            let address = try #require(worker.records(of: "monitor.ready").first?["address"] as? String)
+            let live = try await Program.run("curl", ["-s", "http://\(address)/livez"])
+            #expect(live.output == "ok\n")
+            let ready = try await Program.run("curl", ["-s", "http://\(address)/readyz"])
+            #expect(ready.output == "worker: starting: it waits for the database or the schema\n")
+        }
+    }
+
+    @Test func theDeadMansSwitchIsHeldOnlyByTheHealthy() {
+        #expect(DeadMansSwitch.isWell([reading(beat())]))
+        #expect(!DeadMansSwitch.isWell([]) && !DeadMansSwitch.isWell([reading(nil)]))
+        for verdict in [Heartbeat.Verdict.behind, .blocked, .paused] {
+            #expect(!DeadMansSwitch.isWell([reading(beat()), reading(beat { $0.verdict = verdict })]))
+        }
+        #expect(!DeadMansSwitch.isWell([reading(beat(), age: .seconds(60))]))
+    }
+
+    @Test func theHeartbeatURLIsAskedForAndItsFailureToldOnce() async throws {
+        let server = try StubServer(status: 500)
+        defer { server.stop() }
+        let log = RecordedLog()
+        let well = reading(beat())
+        let switching = DeadMansSwitch(
+            url: "http://127.0.0.1:\(server.port)/ping/SECRET", interval: .milliseconds(20), log: log.log
+        ) { [well] }
+        let task = Task { await switching.run() }
+        try await eventually("asked a few times") { server.requests.count >= 5 }
+        server.answer(with: 200)
+        try await eventually("it is told") { !log.records(of: .heartbeatRestored).isEmpty }
+        task.cancel()
+        await task.value
+        #expect(server.requests.allSatisfy { $0 == "GET /ping/SECRET HTTP/1.1" })
+        #expect(log.records(of: .heartbeatFailed).count == 1 && log.records(of: .heartbeatRestored).count == 1)
+        #expect(log.records(of: .heartbeatFailed).first?.fields[.error] == "HTTP 500")
+        #expect(!"\(log.records(of: .heartbeatFailed))".contains("SECRET"))
+    }
+
+    @Test func theHeartbeatURLIsASecret() async throws {
+        try await Stage.run { stage in
+            let server = try StubServer()
+            defer { server.stop() }
+            let url = "http://127.0.0.1:\(server.port)/ping/SECRET"
+            let printed = try await stage.command(["config", "print"], ["ENGAGEMENT_WORKER_HEARTBEAT_URL": url])
+            #expect(printed.status == 0 && !printed.output.contains("SECRET"))
+            let worker = try await stage.worker([], ["ENGAGEMENT_WORKER_HEARTBEAT_URL": url])
+            _ = worker
+            let flag = try await stage.command(["run", "--heartbeat-url", url])
+            #expect(flag.status == 64)
+            let wrong = try await stage.command(["run"], ["ENGAGEMENT_WORKER_HEARTBEAT_URL": "ftp://SECRET"])
+            #expect(wrong.status == 78 && !wrong.errors.contains("SECRET"))
+            #expect(!worker.output.contains("SECRET"))
+        }
+    }
+}
