@@ -75,6 +75,10 @@ package enum Statements {
     package static let rateMeet = Statement(name: "rate_meet", embedded: PackageResources.rate_meet_sql)
     package static let rateTrial = Statement(name: "rate_trial", embedded: PackageResources.rate_trial_sql)
     package static let rateTurns = Statement(name: "rate_turns", embedded: PackageResources.rate_turns_sql)
+    package static let reportActivity = Statement(
+        name: "report_activity", embedded: PackageResources.report_activity_sql)
+    package static let reportCauses = Statement(name: "report_causes", embedded: PackageResources.report_causes_sql)
+    package static let reportSlowest = Statement(name: "report_slowest", embedded: PackageResources.report_slowest_sql)
     package static let scopeDeny = Statement(name: "scope_deny", embedded: PackageResources.scope_deny_sql)
     package static let scopeGrant = Statement(name: "scope_grant", embedded: PackageResources.scope_grant_sql)
     package static let scopeList = Statement(name: "scope_list", embedded: PackageResources.scope_list_sql)
@@ -141,7 +145,8 @@ package enum Statements {
         jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, outboxPrune,
         purgeCheck, purgeEnd, purgeEngagement, purgeForget, purgeKey, purgeNeedles, purgePersons, purgeRedact,
         purgeSuppress, purgeTables, purgeWho, queueBloat,
-        queueSummary, rateMeet, rateTrial, rateTurns, scopeDeny, scopeGrant, scopeList, scopeLook, scopeProbe,
+        queueSummary, rateMeet, rateTrial, rateTurns, reportActivity, reportCauses, reportSlowest, scopeDeny,
+        scopeGrant, scopeList, scopeLook, scopeProbe,
         scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusFacts,
         statusGaps, statusMinutes, statusParts, statusQueue, statusReasons, statusReasonsAbout, statusScopes,
         statusWalks, statusWorkers, tablesLocked, transcriptsKeep, transcriptsRetain,

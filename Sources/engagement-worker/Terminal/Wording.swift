@@ -4,6 +4,7 @@ enum Wording {
     static func seconds(_ seconds: Double) -> String {
         let seconds = max(0, seconds)
         return switch seconds {
+        case 0: "0 s"
         case ..<10: "\((seconds * 10).rounded() / 10) s"
         case ..<120: "\(Int(seconds)) s"
         case ..<7200: "\(Int((seconds / 60).rounded())) min"
