@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 import Synchronization
 
 /// The real binary as a process of its own, what it writes in two files.
@@ -170,7 +170,7 @@ package final class WorkerProcess: Sendable {
     package static let isGiven = ProcessInfo.processInfo.environment["ENGAGEMENT_TEST_BINARY"] != nil
 
     /// `ENGAGEMENT_TEST_BINARY` if that is set, else the one that was built with the tests.
-    private static let binary: URL = {
+    package static let binary: URL = {
         if let given = ProcessInfo.processInfo.environment["ENGAGEMENT_TEST_BINARY"] {
             return URL(fileURLWithPath: given)
         }

@@ -5,7 +5,7 @@ SELECT 'table ' || c.relname, string_agg(r.name, ', ' ORDER BY r.i)
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) WITH ORDINALITY AS r(name, i)
 WHERE n.nspname = $1::text AND obj_description(c.oid, 'pg_class') IS NOT NULL AND NOT has_table_privilege(c.oid, r.name)
-  AND CASE WHEN c.relkind = 'v' OR c.relname IN ('schema_migrations', 'schema_objects') THEN r.name = 'SELECT' ELSE c.relkind IN ('r', 'p') END
+  AND c.relkind IN ('r', 'p') AND (r.name = 'SELECT' OR c.relname NOT IN ('schema_migrations', 'schema_objects'))
 GROUP BY c.relname
 UNION ALL
 SELECT 'function ' || p.proname, 'EXECUTE'

@@ -1,0 +1,201 @@
+import Foundation
+import Postgres
+import Simulator
+import TestKit
+import Testing
+
+/// The roles of deploy/grants.sql: each may do what it is for, and nothing else.
+@Suite(.serialized) struct GrantsTests {
+    private static let tables: Set<String> = [
+        "activity_minutes", "companies", "contacts", "control", "credentials", "crm_associations", "dead_letters",
+        "engagement_action_items", "engagement_companies", "engagement_contacts", "engagement_gaps", "engagement_media",
+        "engagement_signals", "engagement_tags", "engagement_transcripts", "engagements", "enrichment_queue",
+        "entity_changes",
+        "last_writes", "list_walks", "queue_minutes", "scope_denials", "scope_grants", "suppressions", "tags", "upkeep",
+        "users",
+        "webhook_events", "workers",
+    ]
+    private static let ledgers: Set<String> = ["schema_migrations", "schema_objects"]
+    /// What the reader sees.
+    private static let open: Set<String> = [
+        "public_engagements", "public_users", "public_contacts", "public_contact_links", "public_companies",
+        "public_company_links", "public_action_items", "public_signals", "public_crm_links", "tags", "freshness",
+        "queue_health",
+        "coverage_by_part", "status_hourly",
+    ]
+
+    private func grant(_ stage: Stage) async throws {
+        // Twice: after a migration it is run again.
+        for _ in 0..<2 {
+            let ended = try await Program.run(
+                "psql",
+                [
+                    "-X", "-q", "-d", stage.database.conninfo, "-v", "schema=askelephant", "-f",
+                    Manual.file("deploy/grants.sql").path,
+                ])
+            try #require(ended.status == 0, "\(ended.errors)")
+        }
+    }
+
+    /// A login that is in the group.
+    private func login(_ stage: Stage, _ group: String) async throws -> [String: String?] {
+        let name = "\(group)_\(UInt32.random(in: 0 ... .max))"
+        try await stage.database.run("CREATE ROLE \(name) LOGIN; GRANT \(group) TO \(name)")
+        return ["DATABASE_URL": stage.database.conninfo + " user=\(name)"]
+    }
+
+    /// Every role against every table and view.
+    @Test func theMatrixIsWhatIsMeant() async throws {
+        try await Stage.run { stage in
+            try await grant(stage)
+            let rows = try await stage.database.run(
+                """
+                SELECT r.role, c.relname::text AS object, concat_ws(' ',
+                    CASE WHEN has_any_column_privilege(r.role, c.oid, 'SELECT') THEN CASE WHEN has_table_privilege(r.role, c.oid, 'SELECT') THEN 'select' ELSE 'select(id)' END END,
+                    CASE WHEN has_any_column_privilege(r.role, c.oid, 'INSERT') THEN CASE WHEN has_table_privilege(r.role, c.oid, 'INSERT') THEN 'insert' ELSE 'insert(some)' END END,
+                    CASE WHEN has_any_column_privilege(r.role, c.oid, 'UPDATE') THEN 'update' END,
+                    CASE WHEN has_table_privilege(r.role, c.oid, 'DELETE') THEN 'delete' END,
+                    CASE WHEN has_table_privilege(r.role, c.oid, 'TRUNCATE') THEN 'truncate' END) AS rights
+                FROM pg_class AS c, unnest(ARRAY['askelephant_inserter', 'askelephant_worker', 'askelephant_reader', 'askelephant_reader_all']) AS r(role)
+                WHERE c.relnamespace = 'askelephant'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+                """)
+            var seen: Set<String> = []
+            for row in rows {
+                let (role, object, rights) = (try row.text("role"), try row.text("object"), try row.text("rights"))
+                seen.insert(object)
+                let expected: Set<String>
+                switch role {
+                case "askelephant_inserter":
+                    expected = object == "enrichment_queue" ? ["select(id) insert(some)"] : [""]
+                // Views may be read by the worker or not; it needs none but workers_alive.
+                case "askelephant_worker":
+                    expected =
+                        Self.tables.contains(object)
+                        ? ["select insert update delete"]
+                        : Self.ledgers.contains(object) ? ["select"] : ["", "select", "select insert update delete"]
+                case "askelephant_reader": expected = Self.open.contains(object) ? ["select"] : [""]
+                default: expected = ["select"]
+                }
+                #expect(expected.contains(rights), "\(role) on \(object): \(rights)")
+            }
+            #expect(Self.tables.union(Self.ledgers).union(Self.open).isSubset(of: seen))
+        }
+    }
+
+    @Test func anInserterInsertsAndSeesNothing() async throws {
+        try await Stage.run { stage in
+            try await grant(stage)
+            let url = try await login(stage, "askelephant_inserter")
+            func psql(_ sql: String) async throws -> Program {
+                try await Program.run("psql", ["-X", "-q", "-At", "-d", url["DATABASE_URL"]!!, "-c", sql])
+            }
+            let id = try await psql(
+                "INSERT INTO askelephant.enrichment_queue (engagement_id, reason) VALUES ('\(stage.world.id(1))', 'crm') RETURNING id"
+            )
+            #expect(
+                id.status == 0 && Int(id.output.trimmingCharacters(in: .whitespacesAndNewlines)) != nil, "\(id.errors)")
+            for sql in [
+                "SELECT engagement_id FROM askelephant.enrichment_queue", "SELECT FROM askelephant.engagements",
+                "DELETE FROM askelephant.enrichment_queue",
+                "INSERT INTO askelephant.enrichment_queue (engagement_id, leased_by) VALUES ('x', 1)",
+            ] {
+                let refused = try await psql(sql)
+                #expect(refused.status == 1 && refused.errors.contains("permission denied"), "\(sql)")
+            }
+            #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 1)
+        }
+    }
+
+    /// The worker's rights are enough for all that it does, and doctor finds nothing to say.
+    @Test func aWorkerWorks() async throws {
+        try await Stage.run { stage in
+            try await grant(stage)
+            stage.world.register(stage.ids(0..<5))
+            let url = try await login(stage, "askelephant_worker")
+            let doctor = try await stage.command(["doctor"], url)
+            #expect(
+                doctor.status == 0 && !doctor.output.contains("✗") && !doctor.output.contains("!"), "\(doctor.output)")
+            stage.world.revoke("contacts:read")
+            let worker = try await stage.worker(["--sweep-interval", "1m"], url)
+            try await stage.insert(stage.ids(0..<10) + ["nonsense"])
+            try await stage.database.wait(for: Stage.jobs, toBe: "0")
+            stage.world.grant("contacts:read")
+            #expect(try await stage.command(["scopes", "recheck"], url).status == 0)
+            try await stage.database.wait(for: "SELECT count(*) FROM engagement_gaps WHERE part = 'contacts'", toBe: "0")
+            try await stage.database.wait(
+                for: "SELECT count(*) FROM activity_minutes WHERE outcome = 'enriched'", toBe: "1", within: .seconds(25)
+            )
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus() == 0)
+            #expect(worker.records(of: "db.lost").isEmpty && worker.records(of: "upkeep.failed").isEmpty)
+            for arguments in [
+                ["dead", "replay", "--all"], ["pause"], ["resume"], ["purge", stage.world.id(3)], ["backfill"],
+                ["verify"],
+            ] {
+                let ended = try await stage.command(arguments, url)
+                #expect(ended.status == 0 || arguments == ["verify"], "\(arguments): \(ended.errors)")
+            }
+        }
+    }
+
+    /// Who reads all can look at everything, and change nothing.
+    @Test func aReaderOfEverythingMayLook() async throws {
+        try await Stage.run { stage in
+            try await grant(stage)
+            try await stage.insert(stage.ids(0..<3) + ["nonsense"])
+            _ = try await stage.command(["run", "--once"])
+            let url = try await login(stage, "askelephant_reader_all")
+            for arguments in [
+                ["status"], ["status", stage.world.id(1)], ["report", "--html", "-"], ["scopes"], ["dead", "list"],
+                ["dead", "show", "nonsense"], ["enrich", "--dry-run", stage.world.id(1)],
+            ] {
+                let ended = try await stage.command(arguments, url)
+                #expect(ended.status == 0, "\(arguments): \(ended.errors)")
+            }
+            for arguments in [
+                ["pause"], ["enqueue", "ngmt_1"], ["dead", "replay", "--all"], ["purge", stage.world.id(1)],
+            ] {
+                let ended = try await stage.command(arguments, url)
+                #expect(
+                    ended.status == 78 && ended.errors.contains("the role lacks a right"),
+                    "\(arguments): \(ended.errors)")
+            }
+        }
+    }
+
+    /// What is private shows nowhere, neither by itself nor by who took part.
+    @Test func aReaderSeesNothingPrivate() async throws {
+        try await Stage.run { stage in
+            try await grant(stage)
+            let ids = stage.ids(0..<10)
+            for id in ids.prefix(4) { stage.world.setPrivate(id) }
+            try await stage.insert(ids)
+            try await stage.database.run("SELECT 1")
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            let url = try await login(stage, "askelephant_reader")
+            func count(_ object: String) async throws -> Int {
+                let found = try await Program.run(
+                    "psql",
+                    [
+                        "-X", "-q", "-At", "-d", url["DATABASE_URL"]!!, "-c",
+                        "SELECT count(*) FROM askelephant.\(object)",
+                    ])
+                #expect(found.status == 0, "\(object): \(found.errors)")
+                return Int(found.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? -1
+            }
+            let hidden = try await stage.database.count("SELECT count(*) FROM engagements WHERE is_private")
+            #expect(hidden == 4)
+            #expect(try await count("public_engagements") == 6)
+            for (object, table) in [
+                ("public_contact_links", "engagement_contacts"), ("public_company_links", "engagement_companies"),
+                ("public_action_items", "engagement_action_items"), ("public_signals", "engagement_signals"),
+            ] {
+                let expected = try await stage.database.count(
+                    "SELECT count(*) FROM \(table) WHERE engagement_id IN (SELECT id FROM engagements WHERE is_private IS FALSE)"
+                )
+                #expect(try await count(object) == expected, "\(object)")
+            }
+            for object in Self.open { _ = try await count(object) }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+import Foundation
+import Simulator
+import TestKit
+import Testing
+
+/// What deploy/ ships for Debian, Docker and Kubernetes, tried as far as this machine can.
+@Suite(.serialized) struct PackageTests {
+    private static let root = TestCluster.folder + "/debian-root"
+
+    @discardableResult
+    private func expectSuccess(_ program: String, _ arguments: [String], input: String = "") async throws -> String {
+        let ended = try await Program.run(program, arguments, input: input)
+        try #require(
+            ended.status == 0, "\(program) \(arguments): \(ended.output.suffix(1_000))\(ended.errors.suffix(1_000))")
+        return ended.output
+    }
+
+    /// A Debian of its own, with nothing in it but what the package depends on.
+    private func debian() async throws {
+        let sources = (try? String(contentsOfFile: "/etc/apt/sources.list.d/debian.sources", encoding: .utf8)) ?? ""
+        let mirror =
+            sources.firstMatch(of: /(?m)^URIs: (\S+)/).map { String($0.output.1) } ?? "http://deb.debian.org/debian"
+        try await expectSuccess(
+            "debootstrap",
+            ["--variant=minbase", "--include=ca-certificates,libpq5,libstdc++6", "bookworm", Self.root, mirror])
+    }
+
+    /// In that Debian, with a /proc.
+    private func inDebian(_ script: String, _ environment: [String: String] = [:]) async throws -> Program {
+        let settings = environment.sorted { $0.key < $1.key }.map { "export \($0)='\($1)'; " }.joined()
+        return try await Program.run(
+            "unshare",
+            [
+                "--mount", "sh", "-c",
+                "mount --bind /proc \(Self.root)/proc && exec chroot \(Self.root) /bin/sh -c \"$0\"",
+                settings + script,
+            ])
+    }
+
+    private func files() async throws -> Set<String> {
+        let found = try await expectSuccess(
+            "find",
+            [
+                Self.root, "-xdev", "(", "-path", "*/var/lib/dpkg*", "-o", "-path", "*/var/log*", ")", "-prune", "-o",
+                "-print",
+            ])
+        return Set(found.split(separator: "\n").map(String.init))
+    }
+
+    @Test(.enabled(if: getuid() == 0)) func theDebianPackageIsInstalledRunAndRemoved() async throws {
+        defer { try? FileManager.default.removeItem(atPath: Self.root) }
+        let printed = try await expectSuccess(
+            Manual.file("deploy/package").path, [WorkerProcess.binary.path, TestCluster.folder])
+        let package = try #require(printed.split(separator: "\n").last.map(String.init))
+        defer { try? FileManager.default.removeItem(atPath: package) }
+        try await expectSuccess("lintian", ["--allow-root", "--fail-on", "error,warning", package])
+
+        try await debian()
+        let before = try await files()
+        try FileManager.default.copyItem(atPath: package, toPath: Self.root + "/worker.deb")
+        let installed = try await inDebian("dpkg -i /worker.deb && rm /worker.deb")
+        #expect(installed.status == 0, "\(installed.errors)")
+        let added = try await files().subtracting(before).map { String($0.dropFirst(Self.root.count)) }
+        for file in [
+            "/usr/bin/engagement-worker", "/lib/systemd/system/engagement-worker.service",
+            "/etc/engagement-worker/engagement-worker.env",
+            "/usr/share/bash-completion/completions/engagement-worker",
+            "/usr/share/doc/engagement-worker/deploy/grants.sql",
+        ] {
+            // /lib is /usr/lib there.
+            #expect(added.contains(file) || added.contains("/usr" + file), "\(file)")
+        }
+        #expect(try await inDebian("stat -c %a /etc/engagement-worker/engagement-worker.env").output == "600\n")
+        #expect(try await inDebian("engagement-worker version").output.hasPrefix("engagement-worker "))
+        // The example is a configuration that says nothing.
+        let offline = try await inDebian(
+            "engagement-worker doctor --offline --config /etc/engagement-worker/engagement-worker.env",
+            ["DATABASE_URL": "postgresql:///x", "ASKELEPHANT_TOKEN": "x"])
+        #expect(offline.status == 0, "\(offline.output)\(offline.errors)")
+        let completed = try await inDebian(
+            "bash -c '. /usr/share/bash-completion/completions/engagement-worker; complete -p engagement-worker'")
+        #expect(completed.output.contains("engagement-worker"), "\(completed.errors)")
+
+        try await Stage.run { stage in
+            try await stage.insert(stage.ids(0..<3))
+            let environment = [
+                "DATABASE_URL": stage.database.conninfo + " host=127.0.0.1",
+                "ASKELEPHANT_BASE_URL": stage.simulator.baseURL,
+                "ASKELEPHANT_TOKEN": Simulator.demoToken,
+            ]
+            let ran = try await inDebian("engagement-worker run --once", environment)
+            #expect(ran.status == 0, "\(ran.errors)")
+            #expect(try await stage.database.count("SELECT count(*) FROM engagements") == 3)
+        }
+
+        #expect(try await inDebian("dpkg -r engagement-worker").status == 0)
+        #expect(try await inDebian("ls /etc/engagement-worker").output == "engagement-worker.env\n")
+        #expect(try await inDebian("dpkg -P engagement-worker").status == 0)
+        #expect(try await files() == before)
+    }
+
+    /// The manifests are what `kubectl` makes of them, valid to the letter; a misspelt field would be found.
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/kubectl"))) func theManifestsAreValid()
+        async throws
+    {
+        let tools = TestCluster.folder + "/kubernetes-validate"
+        defer { try? FileManager.default.removeItem(atPath: tools) }
+        try await expectSuccess("python3", ["-m", "venv", tools])
+        try await expectSuccess(
+            tools + "/bin/pip", ["install", "-q", "--disable-pip-version-check", "kubernetes-validate==1.37.0"])
+        let manifests = try await expectSuccess("kubectl", ["kustomize", Manual.file("deploy/kubernetes/base").path])
+        let file = TestCluster.folder + "/manifests-\(UUID().uuidString.prefix(8)).yaml"
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        func validate(_ text: String) async throws -> Program {
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            return try await Program.run(tools + "/bin/kubernetes-validate", ["--strict", "-k", "1.32", file])
+        }
+        let valid = try await validate(manifests)
+        #expect(valid.status == 0, "\(valid.output)\(valid.errors)")
+        #expect(
+            try await validate(manifests.replacing("terminationGracePeriodSeconds", with: "terminationGraceSeconds"))
+                .status != 0)
+
+        for kind in [
+            "ServiceAccount", "ConfigMap", "Secret", "Job", "Deployment", "NetworkPolicy", "PodDisruptionBudget",
+        ] {
+            #expect(manifests.contains("\nkind: \(kind)\n"), "\(kind)")
+        }
+        // Twice each: the Job and the Deployment.
+        for line in [
+            "runAsNonRoot: true", "readOnlyRootFilesystem: true", "allowPrivilegeEscalation: false",
+            "enableServiceLinks: false",
+            "type: RuntimeDefault",
+        ] {
+            #expect(manifests.components(separatedBy: line).count == 3, "\(line)")
+        }
+        // The secret is a file, and the variables in the map are settings.
+        #expect(manifests.contains("mountPath: /run/secrets/askelephant"))
+        let yaml = "import sys, yaml\nfor path in sys.argv[1:]:\n    assert list(yaml.safe_load_all(open(path)))"
+        try await expectSuccess(
+            tools + "/bin/python",
+            ["-c", yaml]
+                + ["docker/compose.yaml", "kubernetes/scaler/scaledobject.yaml", "prometheus/rules.yml"].map {
+                    Manual.file("deploy/\($0)").path
+                })
+    }
+
+    /// Whatever an artefact sets is a setting, and whatever it runs a command.
+    @Test func theArtefactsNameWhatThereIs() async throws {
+        let known = Set(
+            try Manual("README.md").section("Settings").rows.compactMap { $0.first?.replacing("`", with: "") })
+        let artefacts = [
+            "docker/Dockerfile", "docker/compose.yaml", "kubernetes/base/kustomization.yaml",
+            "kubernetes/base/deployment.yaml",
+            "kubernetes/base/migrate.yaml", "systemd/engagement-worker.service",
+        ]
+        for path in artefacts {
+            let text = try String(contentsOf: Manual.file("deploy/\(path)"), encoding: .utf8)
+                .split(separator: "\n").filter { !$0.drop { $0 == " " }.hasPrefix("#") }.joined(separator: "\n")
+            for match in text.matches(of: /\b(ENGAGEMENT_WORKER_[A-Z_]+|ASKELEPHANT_[A-Z_]+|DATABASE_URL)\b/) {
+                #expect(known.contains(String(match.output.1)), "\(path): \(match.output.1)")
+            }
+        }
+        let image = try String(contentsOf: Manual.file("deploy/docker/Dockerfile"), encoding: .utf8)
+        #expect(image.contains("\nUSER 65534:65534\n") && !image.contains(":latest"))
+        let compose = try String(contentsOf: Manual.file("deploy/docker/compose.yaml"), encoding: .utf8)
+        #expect(compose.components(separatedBy: "read_only: true").count == 3)
+    }
+
+    /// The scaler's query, as it stands in the example, counts what is due and what is in hand.
+    @Test func theScalersQueryCountsWork() async throws {
+        let example = try String(contentsOf: Manual.file("deploy/kubernetes/scaler/scaledobject.yaml"), encoding: .utf8)
+        let match = try #require(example.firstMatch(of: /query: "(.*)"/))
+        let query = String(match.output.1)
+        try await Stage.run { stage in
+            #expect(try await stage.database.value(query) == "0")
+            try await stage.insert(stage.ids(0..<7))
+            #expect(try await stage.database.value(query) == "7")
+            for id in stage.ids(0..<7) { stage.world.hold(id) }
+            let worker = try await stage.worker()
+            try await stage.waitForLeases(7, of: worker)
+            #expect(try await stage.database.value(query) == "7")
+            for id in stage.ids(0..<7) { stage.world.releaseHold(id) }
+            try await stage.drained()
+            #expect(try await stage.database.value(query) == "0")
+        }
+    }
+}

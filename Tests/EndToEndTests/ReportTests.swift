@@ -1,0 +1,83 @@
+import Foundation
+import Simulator
+import TestKit
+import Testing
+
+@testable import engagement_worker
+
+/// The page of `report --html`.
+@Suite(.serialized) struct ReportTests {
+    /// Charts have round axes, draw each value once, and break where nothing is known.
+    @Test func chartsDrawWhatThereIs() {
+        let counts = Chart(labels: ["a", "b", "c"], title: "t").bars([
+            .init(style: "done", values: [3, nil, 40]), .init(style: "failed", values: [0, nil, 2]),
+        ])
+        #expect(
+            counts.matches(of: /<rect class="done"/).count == 2 && counts.matches(of: /<rect class="failed"/).count == 1
+        )
+        #expect(counts.contains(">50<") && counts.contains("<title>c: 40 done, 2 failed</title>"))
+        let line = Chart(labels: ["a", "b", "c"], title: "t", isTime: true).line(
+            .init(style: "age", values: [61, nil, 3_000]))
+        #expect(line.matches(of: /<polyline/).count == 2)
+        #expect(line.contains(">60 min<") && line.contains(">30 min<"))
+        let empty = Chart(labels: [], title: "t").bars([])
+        #expect(empty.contains("<svg") && !empty.contains("nan") && !empty.contains("inf"))
+    }
+
+    @Test func nothingEndsAnElement() {
+        #expect(HTML.escaped("<script>&\"'\u{1B}") == "&lt;script&gt;&amp;&quot;&#39;\\u001b")
+    }
+
+    /// It needs nothing but itself: no script, nothing from the network; and it shows what is there, and nothing of an engagement but
+    /// its id.
+    @Test func thePageIsWholeAndShowsWhatHappened() async throws {
+        try await Stage.run { stage in
+            stage.world.revoke("contacts:read")
+            try await stage.insert(stage.ids(0..<20) + ["<script>alert(1)</script>"])
+            #expect(try await stage.command(["run", "--once"]).status == 1)
+            try await stage.database.run(
+                """
+                INSERT INTO activity_minutes
+                SELECT date_trunc('minute', now()) - n * interval '7 min', 9, o, c, 3, 3, 900, 300, 250, '<b>&'
+                FROM generate_series(1, 190) AS n, (VALUES ('enriched', ''), ('retry', 'timeout'), ('dead', 'a <cause>')) AS v(o, c)
+                """)
+            let page = try await stage.command(["report", "--html", "-"]).output
+            for forbidden in ["<script", "http://", "https://", "src=", "@import", "url(", "<b>&", "<cause>"] {
+                #expect(!page.contains(forbidden), "\(forbidden)")
+            }
+            for shown in [
+                "stopped", "no worker runs", "engagement-worker run", "scope_denied (contacts:read)", "timeout",
+                "a &lt;cause&gt;",
+                "&lt;b&gt;&amp;", "invalid_id", "prefers-color-scheme: dark", "default-src 'none'",
+            ] {
+                #expect(page.contains(shown), "\(shown)")
+            }
+            // Every element that is opened is closed.
+            for tag in ["html", "body", "header", "section", "table", "tbody", "tr", "td", "svg", "g", "h2"] {
+                let opened = page.matches(of: try Regex("<\(tag)[ >]")).count
+                #expect(opened == page.components(separatedBy: "</\(tag)>").count - 1, "\(tag)")
+            }
+            let titles = stage.ids(0..<20).map { stage.world.truth($0).title }
+            #expect(titles.allSatisfy { !page.contains($0) })
+
+            // Rendered by a browser, in light and in dark: it is a picture of some size, and not of one colour.
+            let file = TestCluster.folder + "/report-\(UUID().uuidString.prefix(8)).html"
+            let written = try await stage.command(["report", "--html", file])
+            #expect(written.status == 0 && written.output == "written: \(file)\n")
+            for scheme in ["1", "0"] {
+                let picture = file + "-\(scheme).png"
+                let browser = try await Program.run(
+                    "chromium-headless-shell",
+                    [
+                        "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1080,2400",
+                        "--blink-settings=preferredColorScheme=\(scheme)", "--screenshot=\(picture)", "file://\(file)",
+                    ])
+                let size = (try? FileManager.default.attributesOfItem(atPath: picture)[.size] as? Int) ?? 0
+                #expect(browser.status == 0 && size > 50_000, "\(size) \(browser.errors.suffix(500))")
+            }
+            let nowhere = try await stage.command(["report", "--html", "/nowhere/page.html"])
+            #expect(nowhere.status == 78 && nowhere.errors.contains("cannot be written"))
+            #expect(try await stage.command(["report"]).status == 64)
+        }
+    }
+}
