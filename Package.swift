@@ -44,7 +44,7 @@ let package = Package(
         .target(
             name: "SQLText",
             dependencies: ["Postgres"],
-            exclude: ["sql/README.md", "sql/examples"],
+            exclude: ["sql/README.md", "sql/TABLES.md", "sql/examples"],
             resources: [.embedInCode("sql/migrations"), .embedInCode("sql/queries"), .embedInCode("sql/options")],
             swiftSettings: settings
         ),
@@ -147,7 +147,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "engagement-worker", "AskElephant", "Enrichment", "Monitor", "Postgres", "Receiver", "SQLText", "Simulator",
+                "engagement-worker", "AskElephant", "Enrichment", "Monitor", "Postgres", "Receiver", "SQLText",
+                "Simulator",
                 "TestKit",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],

@@ -121,7 +121,8 @@ import Testing
             try await stage.database.wait(for: Stage.jobs, toBe: "0")
             stage.world.grant("contacts:read")
             #expect(try await stage.command(["scopes", "recheck"], url).status == 0)
-            try await stage.database.wait(for: "SELECT count(*) FROM engagement_gaps WHERE part = 'contacts'", toBe: "0")
+            try await stage.database.wait(
+                for: "SELECT count(*) FROM engagement_gaps WHERE part = 'contacts'", toBe: "0")
             try await stage.database.wait(
                 for: "SELECT count(*) FROM activity_minutes WHERE outcome = 'enriched'", toBe: "1", within: .seconds(25)
             )

@@ -34,8 +34,8 @@ struct SchemaTests {
                 UNION ALL
                 SELECT c.relname || '.' || a.attname FROM pg_class AS c
                 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
-                  AND a.attname LIKE '\\_%' AND col_description(c.oid, a.attnum) IS NULL
+                WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v')
+                  AND col_description(c.oid, a.attnum) IS NULL
                 UNION ALL
                 SELECT p.proname || '()' FROM pg_proc AS p
                 WHERE p.pronamespace = current_schema()::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL
@@ -44,6 +44,43 @@ struct SchemaTests {
                 WHERE t.typnamespace = current_schema()::regnamespace AND obj_description(t.oid, 'pg_type') IS NULL
                 """)
             #expect(try bare.map { try $0.text("name") } == [])
+        }
+    }
+
+    /// sql/TABLES.md is what the comments say; UPDATE_SCHEMA_SNAPSHOT=1 makes it anew.
+    @Test func theListOfColumnsIsCurrent() async throws {
+        try await withTestDatabase { database in
+            let rows = try await database.run(
+                """
+                SELECT c.relname::text AS relation, c.relkind = 'v' AS is_view, obj_description(c.oid, 'pg_class') AS about,
+                       a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, col_description(c.oid, a.attnum) AS text
+                FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v')
+                ORDER BY c.relname, a.attnum
+                """)
+            var page = """
+                # Tables and views, column by column
+
+                Made from the comments in the migrations: `\\d+ askelephant.*` in psql shows the same. What they are for: [README.md](../README.md), how
+                they hang together: [sql/README.md](README.md).
+
+                """
+            var relation = ""
+            for row in rows {
+                if try row.text("relation") != relation {
+                    relation = try row.text("relation")
+                    page +=
+                        "\n## \(relation)\n\n\(try row.boolean("is_view") ? "View. " : "")\(try row.text("about"))\n\n| column | type | |\n| --- | --- | --- |\n"
+                }
+                let text = try row.text("text").replacing("|", with: "\\|")
+                page += "| `\(try row.text("name"))` | \(try row.text("type")) | \(text) |\n"
+            }
+            let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+                path: "../../sql/TABLES.md")
+            if ProcessInfo.processInfo.environment["UPDATE_SCHEMA_SNAPSHOT"] != nil {
+                try page.write(to: file, atomically: true, encoding: .utf8)
+            }
+            #expect(try String(contentsOf: file, encoding: .utf8) == page, "sql/TABLES.md is not current")
         }
     }
 

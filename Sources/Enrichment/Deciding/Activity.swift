@@ -37,7 +37,7 @@ package struct Activity: Equatable, Sendable {
         let run = (done.fetchMilliseconds ?? 0) + (done.writeMilliseconds ?? 0)
         let sum = Sum(
             count: 1, requests: done.requests, waitMilliseconds: done.waitMilliseconds ?? 0, runMilliseconds: run,
-            slowestMilliseconds: run, slowestEngagementID: done.engagementID)
+            slowestMilliseconds: run, slowestEngagementID: done.outcome == .suppressed ? nil : done.engagementID)
         sums[Kind(outcome: done.outcome, cause: done.cause ?? ""), default: Sum()].add(sum)
     }
 
