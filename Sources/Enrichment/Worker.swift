@@ -28,6 +28,8 @@ package final class Worker: Sendable {
         package var transcriptLife: Duration?
         package var drainTimeout: Duration = .seconds(25)
         package var heartbeatInterval: Duration = .seconds(60)
+        /// How often the database is told how the worker is.
+        package var noteInterval: Duration = .seconds(10)
         /// How often the list is walked through for what nobody inserted; nil: never.
         package var sweepInterval: Duration?
         package var watch = WatchLimits()
@@ -151,14 +153,15 @@ package final class Worker: Sendable {
             [.channel: .string(channel), .pooled: .boolean(database.health.isPooled)])
         let isDrained = await work(client, keeper, health, once: once)
         upkeep.cancel()
+        vitals.end()
         let isRefused = await keeper.trouble != nil
         // Not waited for where something hangs: the process ends, and Postgres sees that.
-        await atMost(.seconds(2)) { [database, registry] in
+        _ = await atMost(.seconds(2)) { [database, registry] in
             await client.shutdown()
             if isDrained && !database.health.isLost {
                 await keeper.close()
-                await pulse.noteLast()
                 try? await registry.leave(on: database.keep)
+                await pulse.noteLast()
             }
             await database.close()
         }
@@ -220,7 +223,8 @@ package final class Worker: Sendable {
     package var reading: Vitals.Reading {
         let current = vitals.current
         return Vitals.Reading(
-            workspace: configuration.workspace, beat: current?.beat, age: current?.age ?? .zero, activity: report.total)
+            workspace: configuration.workspace, beat: current?.beat, age: current?.age ?? .zero, activity: report.total,
+            hasEnded: vitals.hasEnded)
     }
 
     /// Reads the credential again and tries the parts that it may not read.
@@ -360,7 +364,8 @@ package final class Worker: Sendable {
     private func pulse(_ credentials: CredentialKeeper) -> Pulse {
         Pulse(
             board: board, database: database, credentials: credentials, scopes: scopes, report: report,
-            registry: registry, interval: configuration.heartbeatInterval, vitals: vitals, log: log
+            registry: registry, interval: configuration.heartbeatInterval,
+            noteInterval: configuration.noteInterval, vitals: vitals, log: log
         )
     }
 
@@ -389,19 +394,4 @@ package final class Worker: Sendable {
             }
         }
     }
-}
-
-/// Does the work, and goes on after the limit whether it has ended or not.
-private func atMost(_ limit: Duration, _ work: @escaping @Sendable () async -> Void) async {
-    let (ends, end) = AsyncStream<Void>.makeStream()
-    Task {
-        await work()
-        end.finish()
-    }
-    let alarm = Task {
-        try await Task.sleep(for: limit)
-        end.finish()
-    }
-    defer { alarm.cancel() }
-    for await _ in ends {}
 }

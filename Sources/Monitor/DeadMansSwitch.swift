@@ -27,6 +27,10 @@ package struct DeadMansSwitch: Sendable {
             eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
             configuration: .init(redirectConfiguration: .disallow))
         var hasFailed = false
+        // Before the first heartbeat there is nothing to say.
+        while !Task.isCancelled, readings().allSatisfy({ $0.beat == nil }) {
+            try? await Task.sleep(for: min(interval, .seconds(1)))
+        }
         while !Task.isCancelled {
             if Self.isWell(readings()) {
                 let failure = await Self.ask(url, client)
@@ -47,7 +51,7 @@ package struct DeadMansSwitch: Sendable {
     }
 
     static func isWell(_ readings: [Vitals.Reading]) -> Bool {
-        !readings.isEmpty && readings.allSatisfy { $0.isAlive && $0.beat?.verdict == .healthy }
+        !readings.isEmpty && readings.allSatisfy { $0.isAlive && !$0.hasEnded && $0.beat?.verdict == .healthy }
     }
 
     /// Nil if it was answered with 2xx.

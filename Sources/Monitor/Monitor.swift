@@ -24,7 +24,7 @@ package final class Monitor: Sendable {
         let (listeners, announce) = AsyncThrowingStream<any Channel, any Error>.makeStream()
         let http = HTTP1Channel(
             responder: { request, writer, _ in try await self.respond(request, writer) },
-            configuration: .init(idleTimeout: .seconds(60)))
+            configuration: .init(idleTimeout: .seconds(10)))
         let server = Server(
             childChannelSetup: http,
             configuration: ServerConfiguration(
@@ -47,7 +47,7 @@ package final class Monitor: Sendable {
         throw CancellationError()
     }
 
-    package static let maxConnections = 16
+    package static let maxConnections = 64
     private static let silence = Logger(label: "monitor", factory: { _ in SwiftLogNoOpLogHandler() })
 
     /// What a path is answered with.
@@ -109,6 +109,7 @@ extension Vitals.Reading {
 
     /// Why it does no work now; nil: it does, or would if there were any. Who is paused by a person is ready.
     fileprivate var trouble: String? {
+        if hasEnded { return "it has ended" }
         guard let beat else { return "starting: it waits for the database or the schema" }
         if !isAlive { return "it has not moved for \(Int(age / .seconds(1))) s" }
         return beat.verdict == .blocked ? beat.why ?? "blocked" : nil

@@ -27,10 +27,22 @@ package struct Migration: Sendable {
         Migration(20, "purge", PackageResources.m0020_purge_sql),
         Migration(21, "retention", PackageResources.m0021_retention_sql),
         Migration(22, "operating", PackageResources.m0022_operating_sql),
+        Migration(23, "reproject", PackageResources.m0023_reproject_sql),
+        Migration(24, "comments", PackageResources.m0024_comments_sql),
     ]
 
     /// What `migrate --with-outbox` adds; may be run again.
     package static var outbox: String { String(decoding: PackageResources.outbox_sql, as: UTF8.self) }
+
+    /// Our tables, as the function `own_tables` has them too.
+    package static let tables = [
+        "activity_minutes", "companies", "contacts", "control", "credentials", "crm_associations", "dead_letters",
+        "engagement_action_items", "engagement_companies", "engagement_contacts", "engagement_gaps", "engagement_media",
+        "engagement_signals", "engagement_tags", "engagement_transcripts", "engagements", "enrichment_queue",
+        "entity_changes",
+        "last_writes", "list_walks", "outbox", "purge_needles", "queue_minutes", "schema_migrations", "schema_objects",
+        "scope_denials", "scope_grants", "suppressions", "tags", "upkeep", "users", "webhook_events", "workers",
+    ]
 
     /// The schema version that this binary is written for.
     package static let latest = all.count

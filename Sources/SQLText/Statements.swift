@@ -29,6 +29,8 @@ package enum Statements {
     package static let demoLinks = Statement(name: "demo_links", embedded: PackageResources.demo_links_sql)
     package static let demoMissing = Statement(name: "demo_missing", embedded: PackageResources.demo_missing_sql)
     package static let doctorDrift = Statement(name: "doctor_drift", embedded: PackageResources.doctor_drift_sql)
+    package static let doctorRecorded = Statement(
+        name: "doctor_recorded", embedded: PackageResources.doctor_recorded_sql)
     package static let doctorRights = Statement(name: "doctor_rights", embedded: PackageResources.doctor_rights_sql)
     package static let doctorServer = Statement(name: "doctor_server", embedded: PackageResources.doctor_server_sql)
     package static let dryRunDenied = Statement(name: "dry_run_denied", embedded: PackageResources.dry_run_denied_sql)
@@ -79,6 +81,8 @@ package enum Statements {
         name: "report_activity", embedded: PackageResources.report_activity_sql)
     package static let reportCauses = Statement(name: "report_causes", embedded: PackageResources.report_causes_sql)
     package static let reportSlowest = Statement(name: "report_slowest", embedded: PackageResources.report_slowest_sql)
+    package static let reprojectSlice = Statement(
+        name: "reproject_slice", embedded: PackageResources.reproject_slice_sql)
     package static let scopeDeny = Statement(name: "scope_deny", embedded: PackageResources.scope_deny_sql)
     package static let scopeGrant = Statement(name: "scope_grant", embedded: PackageResources.scope_grant_sql)
     package static let scopeList = Statement(name: "scope_list", embedded: PackageResources.scope_list_sql)
@@ -97,6 +101,7 @@ package enum Statements {
     package static let statusGaps = Statement(name: "status_gaps", embedded: PackageResources.status_gaps_sql)
     package static let statusMinutes = Statement(
         name: "status_minutes", embedded: PackageResources.status_minutes_sql)
+    package static let statusPages = Statement(name: "status_pages", embedded: PackageResources.status_pages_sql)
     package static let statusParts = Statement(name: "status_parts", embedded: PackageResources.status_parts_sql)
     package static let statusQueue = Statement(name: "status_queue", embedded: PackageResources.status_queue_sql)
     package static let statusWorkers = Statement(name: "status_workers", embedded: PackageResources.status_workers_sql)
@@ -139,16 +144,19 @@ package enum Statements {
         credentialShow,
         credentialTry, deadDiscard, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied,
         demoEngagements,
-        demoItems, demoLinks, demoMissing, doctorDrift, doctorRights, doctorServer, dryRunDenied, dryRunPlan,
+        demoItems, demoLinks, demoMissing, doctorDrift, doctorRecorded, doctorRights, doctorServer, dryRunDenied,
+        dryRunPlan,
         dryRunSides, engagementETags, engagementIngest,
         engagementShow, eventPrune, eventReceive, eventSpread, jobClaim, jobClaimSuspect, jobExtend, jobInsert,
         jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, outboxPrune,
         purgeCheck, purgeEnd, purgeEngagement, purgeForget, purgeKey, purgeNeedles, purgePersons, purgeRedact,
         purgeSuppress, purgeTables, purgeWho, queueBloat,
-        queueSummary, rateMeet, rateTrial, rateTurns, reportActivity, reportCauses, reportSlowest, scopeDeny,
+        queueSummary, rateMeet, rateTrial, rateTurns, reportActivity, reportCauses, reportSlowest, reprojectSlice,
+        scopeDeny,
         scopeGrant, scopeList, scopeLook, scopeProbe,
         scopeProbeAgain, scopeProbeQueue, scopePurge, scopeRecheck, scopeRefill, stateShow, statusDead, statusFacts,
-        statusGaps, statusMinutes, statusParts, statusQueue, statusReasons, statusReasonsAbout, statusScopes,
+        statusGaps, statusMinutes, statusPages, statusParts, statusQueue, statusReasons, statusReasonsAbout,
+        statusScopes,
         statusWalks, statusWorkers, tablesLocked, transcriptsKeep, transcriptsRetain,
         verifyNote, verifyPage, verifyQueue, verifyStored,
         walkDue, walkHold, walkPage, walkRecent, walkTake, workerBeat, workerIdle, workerLeave, workerOthers,

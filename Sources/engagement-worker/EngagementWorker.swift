@@ -15,7 +15,8 @@ struct EngagementWorker: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Run.self, Receive.self, Backfill.self, Verify.self, Migrate.self, Enqueue.self, Enrich.self, Status.self,
-            Doctor.self, Report.self, Scopes.self, Dead.self, Pause.self, Resume.self, Purge.self, Config.self,
+            Doctor.self, Report.self, Scopes.self, Dead.self, Pause.self, Resume.self, Purge.self, Reproject.self,
+            Config.self,
             Simulate.self,
             Demo.self,
             VersionCommand.self,

@@ -31,7 +31,9 @@ struct DoctorTests {
         #expect(marks { $0.connectionsUsed = 92 }["connections"] == .warning)
         #expect(marks { $0.connectionsUsed = 91 }["connections"] == .ok)
         #expect(marks { $0.connectionsUsed = nil }["connections"] == .skipped)
-        #expect(marks { $0.logging = "log_statement is all" }["server log"] == .warning)
+        #expect(
+            marks { $0.logging = .init(why: "log_statement is all", remedy: "log_parameter_max_length = 0") }[
+                "server log"] == .warning)
     }
 
     /// Every setting by which a server writes statements, alone and with their parameters cut off.
@@ -42,7 +44,7 @@ struct DoctorTests {
         ) -> String? {
             ServerFacts.logging(
                 statements: statements, slowerThan: slower, sampleSlowerThan: sample, explainSlowerThan: explain,
-                parameters: parameters, parametersOnError: onError, explainParameters: explained)
+                parameters: parameters, parametersOnError: onError, explainParameters: explained)?.remedy
         }
         #expect(logging() == nil && logging("ddl") == nil)
         #expect(logging("all") != nil && logging("mod") != nil && logging("all", parameters: "0") == nil)
@@ -52,7 +54,7 @@ struct DoctorTests {
         #expect(logging("none", "-1", "5ms") != nil && logging("none", "-1", "5ms", parameters: "0") == nil)
         #expect(logging("none", "-1", "-1", "1s", parameters: "0") != nil)
         #expect(logging("none", "-1", "-1", "1s", parameters: "0", explained: "0") == nil)
-        #expect(logging(onError: "64B") != nil)
+        #expect(logging(onError: "64B") == "log_parameter_max_length_on_error = 0")
     }
 
     @Test func vacuumThatIsKeptAwayIsNamed() {
@@ -99,7 +101,8 @@ struct DoctorTests {
             (.unauthorized(problem), .failure), (.forbidden(problem), .failure),
             (.rateLimited(after: .seconds(3), problem), .warning),
             (.transport(.dns), .failure), (.transport(.connect), .failure), (.transport(.tls), .failure),
-            (.transport(.timeout), .failure), (.unavailable(status: 503, after: nil, problem), .failure),
+            (.transport(.timeout), .warning),
+            (.unavailable(status: 503, after: nil, problem), .warning),
             (.notFound(problem), .failure), (.contract(ContractViolation(.redirect, status: 301)), .failure),
         ]
         for (reply, mark) in replies {

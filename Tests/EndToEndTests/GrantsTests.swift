@@ -19,7 +19,8 @@ import Testing
     /// What the reader sees.
     private static let open: Set<String> = [
         "public_engagements", "public_users", "public_contacts", "public_contact_links", "public_companies",
-        "public_company_links", "public_action_items", "public_signals", "public_crm_links", "tags", "freshness",
+        "public_company_links", "public_action_items", "public_signals", "public_crm_links", "public_tags",
+        "public_tag_links", "freshness",
         "queue_health",
         "coverage_by_part", "status_hourly",
     ]
@@ -196,7 +197,36 @@ import Testing
                 )
                 #expect(try await count(object) == expected, "\(object)")
             }
+            // Who and what shows only through them is not there either.
+            for (object, table, link) in [
+                ("public_contacts", "engagement_contacts", "contact_id"),
+                ("public_companies", "engagement_companies", "company_id"),
+                ("public_tags", "engagement_tags", "tag_id"),
+            ] {
+                let expected = try await stage.database.count(
+                    "SELECT count(DISTINCT \(link)) FROM \(table) WHERE engagement_id IN (SELECT id FROM engagements WHERE is_private IS FALSE)"
+                )
+                #expect(try await count(object) == expected, "\(object)")
+            }
             for object in Self.open { _ = try await count(object) }
+            // A function of the reader's own sees no row that the view does not show, whatever the planner would like.
+            for (object, column) in [
+                ("public_engagements", "id"), ("public_action_items", "engagement_id"),
+                ("public_signals", "engagement_id"),
+                ("public_contact_links", "engagement_id"), ("public_company_links", "engagement_id"),
+                ("public_crm_links", "engagement_id"),
+            ] {
+                let spied = try await Program.run(
+                    "psql", ["-X", "-q", "-At", "-d", url["DATABASE_URL"]!!],
+                    input: """
+                        CREATE FUNCTION pg_temp.spy(t text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS
+                            $$ BEGIN RAISE NOTICE 'spied %', t; RETURN false; END $$;
+                        SET enable_nestloop = off; SET enable_hashjoin = off;
+                        SELECT count(*) FROM askelephant.\(object) WHERE pg_temp.spy(\(column));
+                        """)
+                #expect(spied.status == 0, "\(spied.errors)")
+                for id in ids.prefix(4) { #expect(!spied.errors.contains(id), "\(object) shows \(id)") }
+            }
         }
     }
 }

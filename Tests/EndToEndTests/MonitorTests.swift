@@ -49,6 +49,16 @@ struct MonitorTests {
         #expect(answer("/readyz", [reading(beat(), age: .seconds(61))]).status == .serviceUnavailable)
     }
 
+    /// One of several workers of a process may have come to its end: nobody kills the others for that.
+    @Test func whoHasEndedIsNoReasonToKillTheOthers() {
+        let ended = Vitals.Reading(
+            workspace: "acme", beat: beat(), age: .seconds(900), activity: Activity(), hasEnded: true)
+        let both = [ended, reading(beat(), workspace: "globex")]
+        #expect(answer("/livez", both).status == .ok)
+        #expect(answer("/readyz", both).text == "acme: it has ended\n")
+        #expect(!DeadMansSwitch.isWell(both))
+    }
+
     @Test func nothingElseIsThere() {
         for path in ["/", "/metrics/", "/livez/x", ""] { #expect(answer(path, []).status == .notFound) }
         #expect(Monitor.answer(.post, "/metrics", isVerbose: false, [], version: "1").status == .methodNotAllowed)
@@ -103,9 +113,12 @@ struct MonitorTests {
             try await eventually("it is ready") { try await get("/readyz").status == "200" }
             try await stage.insert(stage.ids(0..<5))
             try await stage.drained()
-            let metrics = try await get("/metrics").body
-            #expect(metrics.contains("engagement_worker_jobs_total{outcome=\"enriched\"} 5\n"), "\(metrics)")
-            #expect(metrics.contains("engagement_worker_requests_total 5\n"))
+            // It counts once the commit's answer is there.
+            try await eventually("five are counted") {
+                let metrics = try await get("/metrics").body
+                return metrics.contains("engagement_worker_jobs_total{outcome=\"enriched\"} 5\n")
+                    && metrics.contains("engagement_worker_requests_total 5\n")
+            }
             #expect(try await get("/metrics", ["-I"]).status == "200")
             #expect(try await get("/nothing").status == "404")
             #expect(try await get("/metrics", ["-d", "x"]).status == "405")
@@ -178,7 +191,9 @@ struct MonitorTests {
             let printed = try await stage.command(["config", "print"], ["ENGAGEMENT_WORKER_HEARTBEAT_URL": url])
             #expect(printed.status == 0 && !printed.output.contains("SECRET"))
             let worker = try await stage.worker([], ["ENGAGEMENT_WORKER_HEARTBEAT_URL": url])
-            _ = worker
+            try await eventually(within: .seconds(90), "it is asked for") {
+                server.requests.contains("GET /ping/SECRET HTTP/1.1")
+            }
             let flag = try await stage.command(["run", "--heartbeat-url", url])
             #expect(flag.status == 64)
             let wrong = try await stage.command(["run"], ["ENGAGEMENT_WORKER_HEARTBEAT_URL": "ftp://SECRET"])

@@ -156,12 +156,19 @@ import Testing
         let well = Self.heartbeat { _ in }
         let cases: [(alert: Int, lines: [String])] = [
             (0, []),
-            (1, [Self.heartbeat { ($0.verdict, $0.why) = (.blocked, "the API does not serve") }]),
+            (
+                1,
+                Array(
+                    repeating: Self.heartbeat { ($0.verdict, $0.why) = (.blocked, "the API does not serve") }, count: 3)
+            ),
             (2, [well, Self.heartbeat { ($0.verdict, $0.oldestDueSeconds) = (.behind, 301) }]),
             (3, [well, Self.heartbeat { $0.credential = .invalid }]),
-            (4, [well, Self.heartbeat { $0.dead = 1 }]),
+            (4, [well, #"{"event":"job.done","outcome":"dead","cause":"not_found"}"#]),
         ]
-        let quiet = try await journal([well, well].map { "<6>\($0)" })
+        // Blocked for a moment, behind while somebody has paused it, and a workspace that is well beside it.
+        let almost = Self.heartbeat { $0.verdict = .blocked }
+        let paused = Self.heartbeat { ($0.verdict, $0.oldestDueSeconds) = (.paused, 900) }
+        let quiet = try await journal([almost, almost, paused, well, well].map { "<6>\($0)" })
         for (alert, lines) in cases {
             let file = try await journal(lines.map { "<4>\($0)" })
             for (number, command) in commands.enumerated() {

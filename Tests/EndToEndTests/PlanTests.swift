@@ -102,6 +102,7 @@ import Testing
     /// With tags, and without a heartbeat, which counts what waits.
     private static let quietly: @Sendable (inout Worker.Configuration) -> Void = { configuration in
         configuration.heartbeatInterval = .seconds(600)
+        configuration.noteInterval = .seconds(600)
         configuration.isConditional = true
         configuration.expand = Expand.allCases.filter { $0 != .mediaURL }
     }

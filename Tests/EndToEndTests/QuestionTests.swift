@@ -63,9 +63,17 @@ struct QuestionTests {
                 _ = try await psql(stage, recipe)
                 let differing = try await stage.database.count(
                     """
-                    SELECT count(*) FROM (SELECT e.id, e.title, e.occurred_at, e.owner_user_id FROM engagements_live AS e WHERE e.engagement_type = 'CALL') AS e
+                    SELECT count(*) FROM (
+                        SELECT e.id, e.title, e.occurred_at, e.owner_user_id,
+                               (SELECT count(*) FROM engagement_contacts AS k WHERE k.engagement_id = e.id) AS contacts,
+                               ARRAY(SELECT DISTINCT a.crm_object_id FROM crm_associations AS a
+                                     WHERE a.subject_type = 'engagement' AND a.subject_id = e.id AND a.removed_at IS NULL AND a.object_type = 'deal'
+                                     ORDER BY 1) AS deals
+                        FROM engagements_live AS e WHERE e.engagement_type = 'CALL') AS e
                     FULL JOIN models.calls AS m ON m.engagement_id = e.id
-                    WHERE (e.id, e.title, e.occurred_at, e.owner_user_id) IS DISTINCT FROM (m.engagement_id, m.title, m.occurred_at, m.owner_user_id)
+                    WHERE (e.id, e.title, e.occurred_at, e.owner_user_id, e.contacts) IS DISTINCT FROM
+                          (m.engagement_id, m.title, m.occurred_at, m.owner_user_id, m.contacts)
+                       OR cardinality(e.deals) <> cardinality(m.deals)
                     """)
                 #expect(differing == 0, "\(what)")
                 let before = try await modelled()

@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import Simulator
 import TestKit
 import Testing
@@ -23,16 +24,18 @@ struct StatusTests {
             #expect(
                 none.status == 1
                     && none.output.hasPrefix(
-                        "STOPPED · no worker runs · nothing due · no success yet · 0 workers\n  → engagement-worker run\n"
+                        "STOPPED · no worker runs · nothing due · no success noted yet · 0 workers\n  → engagement-worker run\n"
                     ))
             let worker = try await stage.worker()
             try await verdict(stage, is: "healthy")
             try await stage.insert(stage.ids(0..<20))
             try await stage.drained()
-            let good = try await stage.command(["status", "--check"])
-            #expect(good.status == 0)
-            #expect(good.output.hasPrefix("HEALTHY · nothing due · last success 0."), "\(good.output)")
-            #expect(good.output.contains(" s ago · 1 worker\n"))
+            // The next heartbeat notes it.
+            try await eventually(within: .seconds(20), "a success is noted") {
+                let good = try await stage.command(["status", "--check"])
+                let head = /HEALTHY · nothing due · last success [0-9.]+ s ago · 1 worker\n/
+                return good.status == 0 && good.output.prefixMatch(of: head) != nil
+            }
 
             _ = try await stage.command(["pause", "--by", "jo"])
             let paused = try await stage.command(["status"])
@@ -121,6 +124,37 @@ struct StatusTests {
             #expect((24_000...36_000).contains(imports))
             let table = try await stage.command(["status"]).output
             #expect(table.contains("10,000+") && table.contains("≈ "))
+        }
+    }
+
+    /// What is locked keeps neither the verdict back nor the rest.
+    @Test func aLockedTableHidesNothingElse() async throws {
+        try await Stage.run { stage in
+            try await stage.insert(stage.ids(0..<3))
+            _ = try await stage.command(["run", "--once"])
+            let locker = try await stage.database.connect()
+            _ = try await locker.run(script: "BEGIN; LOCK TABLE engagement_gaps", name: "lock")
+            let ended = try await stage.command(["status"])
+            #expect(
+                ended.status == 0 && ended.output.hasPrefix("STOPPED · no worker runs"),
+                "\(ended.output)\(ended.errors)")
+            #expect(ended.output.contains("could not be looked at\n") && ended.output.contains("gaps: SQLSTATE 55P03"))
+            #expect(ended.output.contains("\nworkers\n") && ended.output.contains("\ncompleteness\n"))
+            await locker.close()
+        }
+    }
+
+    /// Jobs that wait hide what is in hand among them: that is then not known, and not nothing.
+    @Test func whatWaitsIsNotCountedEither() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run(
+                """
+                INSERT INTO enrichment_queue (engagement_id, available_at)
+                SELECT 'ngmt_' || n, now() + interval '5 minutes' FROM generate_series(1, 20000) AS n
+                """)
+            let lanes = try #require(try await status(stage)["queue"] as? [[String: Any]])
+            #expect(lanes[1]["waiting"] as? Int == 10_001 && lanes[1]["in_hand"] is NSNull)
+            #expect(lanes[0]["waiting"] as? Int == 0 && lanes[0]["in_hand"] as? Int == 0)
         }
     }
 

@@ -61,8 +61,9 @@ struct SystemdTests {
         try await Stage.run { stage in
             let socket = try NotifySocket()
             var heard: [String] = []
-            let worker = try await stage.worker(
-                [], ["NOTIFY_SOCKET": socket.path, "WATCHDOG_USEC": "400000", "WATCHDOG_PID": nil])
+            // Read from the first moment, as systemd does: a full socket takes no more.
+            let worker = try stage.start(
+                ["run"], ["NOTIFY_SOCKET": socket.path, "WATCHDOG_USEC": "400000", "WATCHDOG_PID": nil])
             func hear(_ text: String) async throws {
                 let limit = ContinuousClock.now + .seconds(30)
                 while !heard.contains(where: { $0.contains(text) }) {
@@ -92,7 +93,7 @@ struct SystemdTests {
     @Test func whoDoesNotMoveSaysNothing() async throws {
         try await Stage.run { stage in
             let socket = try NotifySocket()
-            let worker = try await stage.worker([], ["NOTIFY_SOCKET": socket.path, "WATCHDOG_USEC": "400000"])
+            let worker = try stage.start(["run"], ["NOTIFY_SOCKET": socket.path, "WATCHDOG_USEC": "400000"])
             try await eventually("it moves") { socket.messages().contains("WATCHDOG=1") }
             try await worker.freeze()
             _ = socket.messages()

@@ -25,6 +25,7 @@ struct FleetVerdictTests {
             (.stuck, { $0.workers = [Worker(heartbeatAge: 61)] }),
             (.healthy, { $0.workers = [Worker(heartbeatAge: 61), Worker(heartbeatAge: 3)] }),
             (.healthy, { $0.workers = [Worker(verdict: nil, heartbeatAge: 0)] }),
+            (.healthy, { $0.workers = [Worker(verdict: nil, heartbeatAge: 1_000)] }),
             (.blocked, { $0.workers = [Worker(verdict: .blocked, why: "x")] }),
             (.healthy, { $0.workers = [Worker(verdict: .blocked, why: "x"), Worker()] }),
             (.blocked, { $0.workers = [Worker(verdict: .blocked), Worker(isAlive: false)] }),
@@ -52,13 +53,18 @@ struct FleetVerdictTests {
     @Test func whatIsNotWholeIsNoted() {
         #expect(verdict { _ in }.notes.isEmpty)
         let all = verdict {
-            $0.workers = [Worker(), Worker(verdict: .blocked, why: "w"), Worker(isAlive: false)]
+            $0.workers = [
+                Worker(), Worker(verdict: .blocked, why: "w"), Worker(isAlive: false),
+                Worker(verdict: nil, heartbeatAge: 61), Worker(verdict: nil, heartbeatAge: 3),
+            ]
             $0.deadToday = 10_001
             $0.deniedParts = ["contacts", "tags"]
         }
         #expect(
             all.notes.map(\.text) == [
-                "1 of 2 workers blocked: w", "1 worker gone without a word", "10,000+ dead letters since yesterday",
+                "1 of 4 workers blocked: w",
+                "1 worker of which nothing is known: of an older version, or without a right",
+                "1 worker gone without a word", "10,000+ dead letters since yesterday",
                 "not readable: contacts, tags",
             ])
         #expect(all.notes.allSatisfy { !$0.next.isEmpty })

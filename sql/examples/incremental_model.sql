@@ -1,5 +1,6 @@
 -- A model that is brought up to date now and then, as dbt and the like do it (incremental, unique_key = key): here calls with their
--- deals. Run all of it each time; the first time it takes everything.
+-- deals. Run all of it each time; the first time it takes everything. It takes the rights of askelephant_reader_all (deploy/grants.sql), and copies
+-- private engagements, too: say AND e.is_private IS FALSE if it is not to.
 --
 -- The watermark is the last change that the model has seen. A row of engagement_changes may become visible up to a minute after its
 -- changed_at, so it begins five minutes earlier; what is read twice is the same again.
@@ -32,7 +33,8 @@ INSERT INTO models.calls AS m (key, engagement_id, title, occurred_at, owner_use
 SELECT c.key, e.id, e.title, e.occurred_at, e.owner_user_id,
        (SELECT count(*) FROM askelephant.engagement_contacts AS k WHERE k.engagement_id = e.id),
        ARRAY(SELECT DISTINCT l.crm_object_key FROM askelephant.engagement_crm_links AS l
-             WHERE l.engagement_id = e.id AND l.object_type = 'deal' ORDER BY 1),
+             -- Its own: what comes by a company or contact may change through another engagement, and then this one does not.
+             WHERE l.engagement_id = e.id AND l.path = 'engagement' AND l.object_type = 'deal' ORDER BY 1),
        c.changed_at
 FROM changed AS c JOIN askelephant.engagements_live AS e ON e.id = c.engagement_id
 WHERE e.engagement_type = 'CALL'

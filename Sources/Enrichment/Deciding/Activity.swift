@@ -34,12 +34,16 @@ package struct Activity: Equatable, Sendable {
     package init() {}
 
     package mutating func add(_ done: JobDone) {
-        let run = (done.fetchMilliseconds ?? 0) + (done.writeMilliseconds ?? 0)
+        let run = Self.bounded((done.fetchMilliseconds ?? 0) + (done.writeMilliseconds ?? 0))
         let sum = Sum(
-            count: 1, requests: done.requests, waitMilliseconds: done.waitMilliseconds ?? 0, runMilliseconds: run,
+            count: 1, requests: done.requests, waitMilliseconds: Self.bounded(done.waitMilliseconds ?? 0),
+            runMilliseconds: run,
             slowestMilliseconds: run, slowestEngagementID: done.outcome == .suppressed ? nil : done.engagementID)
         sums[Kind(outcome: done.outcome, cause: done.cause ?? ""), default: Sum()].add(sum)
     }
+
+    /// People may insert jobs that were due at the birth of Christ; a sum of those would not fit in the end.
+    private static func bounded(_ milliseconds: Int64) -> Int64 { min(max(milliseconds, 0), 366 * 86_400_000) }
 
     /// Of those that could not be told after all.
     package mutating func add(_ other: Activity) {

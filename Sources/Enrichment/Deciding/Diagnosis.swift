@@ -14,6 +14,8 @@ struct Diagnosis: Sendable, Equatable {
         /// Why the credential does not serve.
         var credentialTrouble: String?
         var apiIsAway = false
+        /// Within the last minute a request found it so: with few jobs there may be none that is due at the moment.
+        var apiFailedLately = false
     }
 
     /// A worker whose oldest due job waits longer than this is behind.
@@ -35,10 +37,10 @@ struct Diagnosis: Sendable, Equatable {
             self.init(.paused, "paused by \(person); engagement-worker resume lets the workers go on", .nothing)
         } else if let trouble = facts.credentialTrouble {
             self.init(.blocked, trouble, .api)
+        } else if facts.apiIsAway, due > 0 || facts.apiFailedLately {
+            self.init(.blocked, "the API does not serve", .api)
         } else if due == 0 {
             self.init(.healthy, nil, .nothing)
-        } else if facts.apiIsAway {
-            self.init(.blocked, "the API does not serve", .api)
         } else {
             let limit: Heartbeat.Limit = facts.unwritten >= Self.backlogOfWriters ? .database : .api
             let isBehind = facts.oldestDueSeconds > Self.patienceSeconds

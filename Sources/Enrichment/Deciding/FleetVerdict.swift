@@ -16,7 +16,7 @@ package struct FleetVerdict: Equatable, Sendable {
         package var verdict: Heartbeat.Verdict?
         package var why: String?
         package var limitedBy: Heartbeat.Limit?
-        /// Seconds since it said so.
+        /// Seconds since it said so; without a heartbeat, since it started.
         package var heartbeatAge: Double
 
         package init(
@@ -63,7 +63,8 @@ package struct FleetVerdict: Equatable, Sendable {
     package init(_ facts: Facts) {
         notes = Self.notes(facts)
         let alive = facts.workers.filter(\.isAlive)
-        let speaking = alive.filter { $0.heartbeatAge <= Self.silenceSeconds }
+        // One that never said anything may be of a version that does not.
+        let speaking = alive.filter { $0.verdict == nil || $0.heartbeatAge <= Self.silenceSeconds }
         if facts.isPaused {
             (word, why, next) = (.paused, "by \(facts.pausedBy ?? "somebody")", "engagement-worker resume")
         } else if alive.isEmpty {
@@ -71,7 +72,7 @@ package struct FleetVerdict: Equatable, Sendable {
         } else if speaking.isEmpty {
             let age = Int(alive.map(\.heartbeatAge).min() ?? 0)
             (word, why, next) = (
-                .stuck, "no worker said anything for \(age) s", "restart the worker; its log says more"
+                .stuck, "no worker said anything for \(age) s", "engagement-worker doctor"
             )
         } else if let blocked = Self.shared(.blocked, speaking) {
             (word, why, next) = (.blocked, blocked, "engagement-worker doctor")
@@ -98,6 +99,14 @@ package struct FleetVerdict: Equatable, Sendable {
         if let why = blocked.first?.why, blocked.count < alive {
             notes.append(
                 Note(text: "\(blocked.count) of \(alive) workers blocked: \(why)", next: "engagement-worker doctor"))
+        }
+        let silent = facts.workers.count { $0.isAlive && $0.verdict == nil && $0.heartbeatAge > silenceSeconds }
+        if silent > 0 {
+            notes.append(
+                Note(
+                    text:
+                        "\(count(silent, "worker")) of which nothing is known: of an older version, or without a right",
+                    next: "engagement-worker doctor"))
         }
         let gone = facts.workers.count { !$0.isAlive }
         if gone > 0, alive > 0 {

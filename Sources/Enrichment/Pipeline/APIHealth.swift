@@ -60,6 +60,7 @@ actor APIHealth {
                 .warning, .apiLost, "the API does not serve: jobs wait, uncharged, and it is tried once a second",
                 [.error: LogValue(reply.summary), .hint: .string(hint(reply))])
         }
+        await board.noteAPIFailure()
         return false
     }
 

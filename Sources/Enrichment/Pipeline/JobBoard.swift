@@ -16,6 +16,7 @@ actor JobBoard {
     private var beingWritten = 0
     private var sends = RecentCount()
     var pace: Pace
+    var apiFailedAt: ContinuousClock.Instant?
     private var alarm: (time: ContinuousClock.Instant, task: Task<Void, Never>)?
     /// Nothing is claimed or sent: the credential is refused.
     var isHeld = false

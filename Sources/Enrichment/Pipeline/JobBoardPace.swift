@@ -83,5 +83,10 @@ extension JobBoard {
     }
 
     var isAPIAway: Bool { pace.isAway }
+
+    /// A request failed by the API's fault.
+    func noteAPIFailure() { apiFailedAt = .now }
+
+    func hasAPIFailed(within time: Duration) -> Bool { apiFailedAt.map { .now - $0 < time } ?? false }
     var isPaused: Bool { pace.isPaused(.now) }
 }

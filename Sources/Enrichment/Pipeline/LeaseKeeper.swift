@@ -97,8 +97,7 @@ struct LeaseKeeper: Sendable {
     /// What is done now and then.
     private struct Upkeep {
         var hasSaidTranscripts = false
-        /// Why it did not work, as the log was told.
-        var failure: SQLState?
+        let failure = ToldFailure()
     }
 
     /// What may wait for a lock, on a connection that no lease waits for. It holds nobody up: what is locked, or cannot be written
@@ -112,17 +111,11 @@ struct LeaseKeeper: Sendable {
             while try await registry.retainTranscripts(on: database.scopes) {}
             while try await registry.pruneOutbox(on: database.scopes) {}
             while try await registry.pruneActivity(on: database.scopes) {}
-            upkeep.failure = nil
+            upkeep.failure.worked()
         } catch {
-            guard let state = error.sqlState, !error.isConnectionLoss, !state.isRetriedAtOnce,
-                ![.lockNotAvailable, .queryCancelled, .readOnlyTransaction].contains(state), state != upkeep.failure
-            else { return }
-            upkeep.failure = state
-            var fields = error.fields
-            fields.fill(from: [.hint: LogValue(error.outageHint)])
-            log(
-                .warning, .upkeepFailed,
-                "old transcripts and rows of the outbox cannot be deleted: it is tried again in 30 s", fields)
+            upkeep.failure.tell(
+                error, "what is too old (transcripts, outbox, activity) cannot be deleted: it is tried again in 30 s",
+                log)
         }
     }
 

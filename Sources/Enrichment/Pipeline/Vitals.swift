@@ -12,25 +12,35 @@ package final class Vitals: Sendable {
         package var age: Duration
         /// Since the worker started.
         package var activity: Activity
+        /// The worker has come to its end, as one of several of a process may.
+        package var hasEnded: Bool
 
-        package init(workspace: String?, beat: Heartbeat?, age: Duration, activity: Activity) {
+        package init(
+            workspace: String?, beat: Heartbeat?, age: Duration, activity: Activity, hasEnded: Bool = false
+        ) {
             self.workspace = workspace
             self.beat = beat
             self.age = age
             self.activity = activity
+            self.hasEnded = hasEnded
         }
 
         /// Heartbeats come each 10 s, also while the database hangs; one that does not come any more tells of a loop that
         /// does not move.
-        package var isAlive: Bool { age < .seconds(60) }
+        package var isAlive: Bool { hasEnded || age < .seconds(60) }
     }
 
+    private let ended = Mutex(false)
     private let last = Mutex<(beat: Heartbeat, at: ContinuousClock.Instant)?>(nil)
 
     /// The last heartbeat and its age; nil before the first.
     package var current: (beat: Heartbeat, age: Duration)? {
         last.withLock { last in last.map { ($0.beat, .now - $0.at) } }
     }
+
+    var hasEnded: Bool { ended.withLock(\.self) }
+
+    func end() { ended.withLock { $0 = true } }
 
     func note(_ beat: Heartbeat) { last.withLock { $0 = (beat, .now) } }
 }

@@ -58,17 +58,14 @@ package struct Migrator: Sendable {
         if !withBell {
             try await inTransaction(connection) { () throws(PostgresError) in
                 try await connection.run(
-                    script: "DROP TRIGGER IF EXISTS ring_bell ON enrichment_queue", name: "migrate_bell")
+                    script: "DROP TRIGGER IF EXISTS ring_bell ON enrichment_queue; \(Self.record)", name: "migrate_bell"
+                )
             }
         }
         if withOutbox {
             try await inTransaction(connection) { () throws(PostgresError) in
-                try await connection.run(script: Migration.outbox, name: "migrate_outbox")
+                try await connection.run(script: Migration.outbox + ";\n" + Self.record, name: "migrate_outbox")
             }
-        }
-        // Not otherwise: what has drifted since would count as meant.
-        if !missing.isEmpty || !withBell || withOutbox {
-            try await connection.run(script: Self.record, name: "migrate_record")
         }
         await connection.close()
         return missing
@@ -177,7 +174,10 @@ package struct Migrator: Sendable {
                 Self.note,
                 [.bigint(Int64(migration.version)), .text(migration.name), .text(migration.text), .text(binaryVersion)]
             )
-            try await connection.run(script: migration.text, name: "m\(migration.version)_\(migration.name)")
+            // Not at any other time: what has drifted since would count as meant.
+            let record = migration.version >= Self.firstRecorded ? ";\n" + Self.record : ""
+            try await connection.run(
+                script: migration.text + record, name: "m\(migration.version)_\(migration.name)")
         }
     }
 
@@ -200,6 +200,8 @@ package struct Migrator: Sendable {
                 }
                 triesLeft -= 1
                 guard error.sqlState == .lockNotAvailable, triesLeft > 0 else { throw error }
+                // Whom we kept waiting goes first.
+                try? await Task.sleep(for: .milliseconds(500))
             }
         }
     }
@@ -244,7 +246,9 @@ package struct Migrator: Sendable {
             FROM unnest($1::text[]) WITH ORDINALITY AS m(text, n) ORDER BY m.n
             """
     )
+    /// Notes what the schema consists of; from that version on there is the function.
     private static let record = "SELECT record_schema()"
+    private static let firstRecorded = 22
     private static let note = Statement(
         name: "migrate_note",
         sql: """

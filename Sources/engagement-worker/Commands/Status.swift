@@ -23,7 +23,9 @@ struct Status: AsyncParsableCommand {
     private static let minutes = 30
 
     func run() async throws {
-        let settings = try Setup.settings(options)
+        var settings = try Setup.settings(options)
+        // Whoever asks how it is wants to know now.
+        settings.startTimeout = min(settings.startTimeout, .seconds(5))
         let session = try await Setup.connect(settings)
         let isTerminal = isatty(1) == 1
         let style = Style.resolve(settings.color, environment: Setup.environment, isTerminal: isTerminal)
@@ -55,12 +57,15 @@ struct Status: AsyncParsableCommand {
     }
 
     private func overview(_ session: Session, _ style: Style, clears: Bool) async throws -> Bool {
-        let overview = try await Overview.read(session, minutes: Self.minutes)
+        let core = try await Overview.Core.read(session)
+        // At once, unless it takes the place of what was there before.
+        if output == .table, !clears { writeOutput(core.text(style)) }
+        let overview = try await Overview.read(session, minutes: Self.minutes, core)
         switch output {
         case .json: writeOutput(overview.json.text(isIndented: !watch) + "\n")
         // What was longer before is cut off behind.
-        case .table:
-            writeOutput(clears ? "\u{1B}[H\u{1B}[J" + overview.text(style) : overview.text(style) + (watch ? "\n" : ""))
+        case .table where clears: writeOutput("\u{1B}[H\u{1B}[J" + core.text(style) + overview.details(style))
+        case .table: writeOutput(overview.details(style) + (watch ? "\n" : ""))
         }
         return overview.verdict.word == .healthy
     }

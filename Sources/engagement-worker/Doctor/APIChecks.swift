@@ -53,6 +53,11 @@ struct APIChecks {
             .warning(
                 "API", "\(address) limits the rate (429)",
                 next: "wait \(Wording.seconds(after / .seconds(1))); workers do so by themselves")
+        // run waits until it is over.
+        case .unavailable, .transport(.timeout), .transport(.reset):
+            .warning(
+                "API", "\(address) does not serve at the moment: \(reply.summary ?? "no answer")",
+                next: "run this again; run waits for it by itself")
         case .transport(let failure):
             .failure("API", "\(address) is not reached: \(failure.words)", next: failure.remedy(address))
         default:

@@ -52,8 +52,10 @@ struct DatabaseChecks {
 
     private func rights(_ session: Session, _ server: ServerFacts) async throws -> Bool {
         guard server.hasSchema else { return true }
-        let lacking = try await session.query(Statements.doctorRights, [.text(settings.schema)])
-            .map { (object: try $0.text("object"), rights: try $0.text("rights")) }
+        let lacking = try await session.query(
+            Statements.doctorRights, [.text(settings.schema), .texts(Migration.tables)]
+        )
+        .map { (object: try $0.text("object"), rights: try $0.text("rights")) }
         let schema = quoteIdentifier(settings.schema)
         guard let first = lacking.first else {
             add(.ok("rights", "\(server.role) may do in \(settings.schema) what a worker has to"))
@@ -87,6 +89,12 @@ struct DatabaseChecks {
             let version = try await Migrator.version(connection)
             add(.ok("schema", "\(settings.schema) at version \(version), this binary's is \(Migration.latest)"))
             return true
+        } catch let error as SchemaError where settings.autoMigrate && error.isOutdated {
+            add(
+                .warning(
+                    "schema", Failure(error).message + "; run --auto-migrate brings it up to date",
+                    next: "nothing, if its role may make tables; else engagement-worker migrate"))
+            return false
         } catch {
             add(.failure("schema", Failure(error)))
             return false
@@ -94,6 +102,12 @@ struct DatabaseChecks {
     }
 
     private func drift(_ session: Session) async throws {
+        guard try await session.query(Statements.doctorRecorded).first?.boolean("is_recorded") == true else {
+            return add(
+                .warning(
+                    "drift", "not known: no migration has noted what it left",
+                    next: "as the schema's owner: SELECT record_schema();"))
+        }
         let rows = try await session.query(Statements.doctorDrift).map { row in
             SchemaDrift(
                 kind: try row.text("kind"), name: try row.text("name"), isMissing: try row.boolean("is_missing"))
@@ -101,33 +115,61 @@ struct DatabaseChecks {
         add(SchemaDrift.finding(rows, schema: settings.schema))
     }
 
+    /// What run would find at its start. Whoever does not answer is not waited for longer than run would.
     private func bell() async {
         do {
             let database = Database(try Setup.database(settings), bootID: .random(in: .min ... .max), log: .none)
             let start = ContinuousClock.now
-            try await database.findPooler()
-            let isPooled = database.health.isPooled
+            let found = await atMost(settings.startTimeout) { () -> Result<Bool, PostgresError> in
+                do throws(PostgresError) {
+                    try await database.findPooler()
+                    return .success(database.health.isPooled)
+                } catch { return .failure(error) }
+            }
+            guard let found else {
+                add(
+                    .failure(
+                        "notifications",
+                        "no further connection was had within \(Wording.seconds(settings.startTimeout / .seconds(1)))",
+                        next: "raise max_connections, or see what holds them: pg_stat_activity"))
+                return
+            }
+            let isPooled = try found.get()
             let time = Wording.milliseconds(ContinuousClock.now - start)
-            if !isPooled {
-                add(.ok("notifications", "come back after \(time), connecting included"))
-            } else if settings.listenDatabaseURL == nil {
+            if settings.listenDatabaseURL != nil {
+                add(await listener(database))
+            } else if isPooled {
                 add(
                     .warning(
                         "notifications",
                         "do not come back: a transaction pooler is in the way, so new jobs wait for --poll-interval",
                         next: "set ENGAGEMENT_WORKER_LISTEN_DATABASE_URL to a connection that goes past the pooler"))
-            } else if try await database.listenerHears() {
-                add(.ok("notifications", "come back by ENGAGEMENT_WORKER_LISTEN_DATABASE_URL, past the pooler"))
             } else {
-                add(
-                    .warning(
-                        "notifications",
-                        "do not come back: ENGAGEMENT_WORKER_LISTEN_DATABASE_URL leads through a pooler, too",
-                        next: "give it the address of the server itself"))
+                add(.ok("notifications", "come back after \(time), connecting included"))
             }
             await database.close()
         } catch {
             add(.failure("notifications", Failure(error)))
+        }
+    }
+
+    /// Without it run polls: so whatever is wrong with it is no more than a warning.
+    private func listener(_ database: Database) async -> Finding {
+        let url = "ENGAGEMENT_WORKER_LISTEN_DATABASE_URL"
+        let hears = await atMost(.seconds(5)) { () -> Result<Bool, PostgresError> in
+            do throws(PostgresError) { return .success(try await database.listenerHears()) } catch {
+                return .failure(error)
+            }
+        }
+        switch hears {
+        case .success(true): return .ok("notifications", "come back by \(url)")
+        case .success(false):
+            return .warning(
+                "notifications", "do not come back: \(url) leads through a transaction pooler",
+                next: "give it the address of the server itself")
+        case .failure(let error):
+            return .warning("notifications", "\(url): \(Failure(error).message); run polls", next: "correct \(url)")
+        case nil: return .warning("notifications", "\(url) is not reached; run polls", next: "correct \(url)")
         }
     }
 
@@ -183,5 +225,12 @@ struct SchemaDrift: Equatable, Sendable {
         }
         return .warning(
             "drift", text, next: "if it was not meant: engagement-worker migrate --sql prints how each was made")
+    }
+}
+
+extension SchemaError {
+    fileprivate var isOutdated: Bool {
+        if case .outdated = self { return true }
+        return false
     }
 }

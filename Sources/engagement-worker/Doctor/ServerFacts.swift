@@ -16,7 +16,14 @@ struct ServerFacts: Equatable, Sendable {
     /// Nil: the role may not know.
     var connectionsUsed: Int64? = 1
     /// Why statements would stand in the server's log, documents and all; nil: they would not.
-    var logging: String?
+    var logging: Logging?
+
+    struct Logging: Equatable, Sendable {
+        /// The setting that is on.
+        var why: String
+        /// What keeps documents out of it.
+        var remedy: String
+    }
 
     /// - Parameters:
     ///   - connectionsNeeded: by a worker.
@@ -65,8 +72,8 @@ struct ServerFacts: Equatable, Sendable {
     private var log: Finding {
         guard let logging else { return .ok("server log", "no statement of ours would stand in it with its documents") }
         return .warning(
-            "server log", "\(logging): documents would stand in the server's log",
-            next: "ALTER ROLE \(quoteIdentifier(role)) SET log_parameter_max_length = 0; as a superuser")
+            "server log", "\(logging.why): documents would stand in the server's log",
+            next: "as a superuser: ALTER ROLE \(quoteIdentifier(role)) SET \(logging.remedy);")
     }
 }
 
@@ -98,16 +105,29 @@ extension ServerFacts {
     static func logging(
         statements: String, slowerThan: String, sampleSlowerThan: String, explainSlowerThan: String, parameters: String,
         parametersOnError: String, explainParameters: String
-    ) -> String? {
+    ) -> Logging? {
         if parameters != "0" {
-            if statements == "all" || statements == "mod" { return "log_statement is \(statements)" }
-            if slowerThan != "-1" { return "log_min_duration_statement is \(slowerThan)" }
-            if sampleSlowerThan != "-1" { return "log_min_duration_sample is \(sampleSlowerThan)" }
+            let remedy = "log_parameter_max_length = 0"
+            if statements == "all" || statements == "mod" {
+                return Logging(why: "log_statement is \(statements)", remedy: remedy)
+            }
+            if slowerThan != "-1" {
+                return Logging(why: "log_min_duration_statement is \(slowerThan)", remedy: remedy)
+            }
+            if sampleSlowerThan != "-1" {
+                return Logging(why: "log_min_duration_sample is \(sampleSlowerThan)", remedy: remedy)
+            }
         }
         if explainSlowerThan != "-1", explainParameters != "0" {
-            return "auto_explain.log_min_duration is \(explainSlowerThan)"
+            return Logging(
+                why: "auto_explain.log_min_duration is \(explainSlowerThan)",
+                remedy: "auto_explain.log_min_duration = -1")
         }
-        if parametersOnError != "0" { return "log_parameter_max_length_on_error is \(parametersOnError)" }
+        if parametersOnError != "0" {
+            return Logging(
+                why: "log_parameter_max_length_on_error is \(parametersOnError)",
+                remedy: "log_parameter_max_length_on_error = 0")
+        }
         return nil
     }
 }

@@ -13,6 +13,7 @@ struct Page {
         var oldestDueSeconds: Double?
     }
 
+    private let core: Overview.Core
     private let overview: Overview
     private let steps: [Step]
     private let causes: Results
@@ -22,7 +23,8 @@ struct Page {
 
     /// - Parameter time: when it was made, for people.
     init(_ session: Session, schema: String, time: String) async throws {
-        overview = try await Overview.read(session, minutes: 30)
+        core = try await Overview.Core.read(session)
+        overview = try await Overview.read(session, minutes: 30, core)
         steps = try await session.query(Statements.reportActivity).map { row in
             Step(
                 label: try row.text("at"), done: try row.integerIfPresent("done").map(Double.init),
@@ -51,7 +53,7 @@ struct Page {
             <body>
             <header>
             <h1><span class="verdict \(word.rawValue)">\(word.rawValue)</span> engagement-worker</h1>
-            <p>\(HTML.escaped(facts.joined(separator: " · ")))</p>
+            <p>\(HTML.escaped(core.sentences.joined(separator: " · ")))</p>
             \(advice)
             <p class="dim">Schema \(HTML.escaped(schema)), \(HTML.escaped(time)). Version \(HTML.escaped(Version.current)).</p>
             </header>
@@ -60,15 +62,6 @@ struct Page {
             </html>
 
             """
-    }
-
-    private var facts: [String] {
-        var facts = overview.verdict.why.map { [$0] } ?? []
-        facts.append(
-            overview.oldestDueSeconds > 0 ? "oldest due \(Wording.seconds(overview.oldestDueSeconds))" : "nothing due")
-        facts.append(overview.lastSuccessSeconds.map { "last success \(Wording.seconds($0)) ago" } ?? "no success yet")
-        facts.append("\(overview.workersAlive) worker\(overview.workersAlive == 1 ? "" : "s")")
-        return facts
     }
 
     private var advice: String {

@@ -10,7 +10,7 @@ extension Overview {
             .init(
                 name: "notes",
                 value: .array(verdict.notes.map { ["text": .string($0.text), "next": .string($0.next)] })),
-            .init(name: "oldest_due_s", value: .double(oldestDueSeconds)),
+            .init(name: "oldest_due_s", value: oldestDueSeconds.map(JSONText.double) ?? .null),
             .init(name: "last_success_s", value: lastSuccessSeconds.map(JSONText.double) ?? .null),
             .init(name: "workers_alive", value: .integer(workersAlive)),
             .init(name: "engagements", value: .integer(engagements)),
@@ -21,6 +21,7 @@ extension Overview {
             .init(name: "scopes", value: scopes.json), .init(name: "dead_letters", value: dead.json),
             .init(name: "workers", value: workers.json), .init(name: "completeness", value: walks.json),
             .init(name: "minutes", value: .array(minutes.map(\.json))),
+            .init(name: "unreadable", value: .array(troubles.map { .string($0) })),
             .init(
                 name: "estimated",
                 value: .array(Section.allCases.filter(estimated.contains).map { .string($0.rawValue) })),
@@ -32,7 +33,7 @@ extension Overview.Lane {
     fileprivate var json: JSONText {
         [
             "lane": .string(name), "due": .integer(due), "oldest_due_s": oldestDueSeconds.map(JSONText.double) ?? .null,
-            "in_hand": .integer(inHand), "waiting": .integer(waiting),
+            "in_hand": JSONText(inHand), "waiting": .integer(waiting),
         ]
     }
 }
@@ -65,7 +66,7 @@ extension Overview.Gap {
 extension Overview.Minute {
     fileprivate var json: JSONText {
         [
-            "minute": .string(time), "done": .integer(done), "failed": .integer(failed),
+            "minute": .string(time), "done": JSONText(done), "failed": JSONText(failed),
             "oldest_due_s": oldestDueSeconds.map(JSONText.double) ?? .null,
         ]
     }

@@ -2,30 +2,18 @@ import Enrichment
 import Postgres
 
 extension Overview {
-    /// One screen for people: the verdict, then what it rests on.
-    func text(_ style: Style) -> String {
-        ([head(style)]
-            + [
-                ("queue", lanesText(style)), (partsTitle, partsText(style)), ("cannot be read", scopesText(style)),
-                ("dead letters" + mark(.dead), deadText(style)), ("workers", workersText(style)),
-                ("completeness", walks.table(style)), ("last \(minutes.count - 1) min", minutesText),
-            ].compactMap { title, text in text.map { style.paint(title, .cyan) + "\n" + $0 } }).joined(separator: "\n")
-    }
-
-    /// `HEALTHY · oldest due 0.8 s · last success 3 s ago · 2 workers`, and what to do where something is wrong.
-    private func head(_ style: Style) -> String {
-        var facts: [String] = []
-        if let why = verdict.why { facts.append(why) }
-        facts.append(oldestDueSeconds > 0 ? "oldest due \(Wording.seconds(oldestDueSeconds))" : "nothing due")
-        facts.append(lastSuccessSeconds.map { "last success \(Wording.seconds($0)) ago" } ?? "no success yet")
-        facts.append("\(workersAlive) worker\(workersAlive == 1 ? "" : "s")")
-        let word = style.paint(verdict.word.rawValue.uppercased(), verdict.word.paint)
-        var text = word + " · " + facts.map(TextEscaper.visible).joined(separator: " · ") + "\n"
-        if let next = verdict.next { text += "  → \(next)\n" }
-        for note in verdict.notes {
-            text += "  \(style.paint("!", .yellow)) \(TextEscaper.visible(note.text)) → \(note.next)\n"
-        }
-        return text
+    /// What comes below the verdict.
+    func details(_ style: Style) -> String {
+        let sections: [(String, String?)] = [
+            ("queue", lanesText(style)), (partsTitle, partsText(style)), ("cannot be read", scopesText(style)),
+            ("dead letters" + mark(.dead), dead.table(style)), ("workers", workersText(style)),
+            ("completeness", walks.table(style)), ("last \(max(0, minutes.count - 1)) min", minutesText),
+            (
+                "could not be looked at",
+                troubles.isEmpty ? nil : troubles.map { "\(TextEscaper.visible($0))\n" }.joined()
+            ),
+        ]
+        return sections.compactMap { title, text in text.map { "\n" + style.paint(title, .cyan) + "\n" + $0 } }.joined()
     }
 
     private func mark(_ section: Section) -> String { estimated.contains(section) ? " ≈" : "" }
@@ -40,7 +28,7 @@ extension Overview {
         for lane in lanes {
             let oldest = lane.due > 0 ? lane.oldestDueSeconds.map(Wording.seconds) : nil
             table.add([
-                lane.name, "", Wording.bounded(lane.due), oldest ?? "", Wording.bounded(lane.inHand),
+                lane.name, "", Wording.bounded(lane.due), oldest ?? "", lane.inHand.map(Wording.bounded),
                 Wording.bounded(lane.waiting),
             ])
             for reason in reasons where reason.lane == lane.name && reason.reason != nil {
@@ -81,8 +69,6 @@ extension Overview {
 
     private func scopesText(_ style: Style) -> String? { scopes.rows.isEmpty ? nil : scopes.table(style) }
 
-    private func deadText(_ style: Style) -> String { dead.table(style) }
-
     private func workersText(_ style: Style) -> String {
         guard !workers.rows.isEmpty else { return "none\n" }
         var table = Table([
@@ -108,16 +94,47 @@ extension Overview {
     }
 
     private var minutesText: String {
-        let done = minutes.map { Double($0.done) }
-        let failed = minutes.reduce(0) { $0 + $1.failed }
+        let done = minutes.map { $0.done.map(Double.init) }
+        let failed = minutes.reduce(0) { $0 + ($1.failed ?? 0) }
         let ages = minutes.map(\.oldestDueSeconds)
-        let total = Int(done.reduce(0, +))
+        guard done.contains(where: { $0 != nil }) || ages.contains(where: { $0 != nil }) else {
+            return "nothing was noted\n"
+        }
+        let total = Int(done.compactMap(\.self).reduce(0, +))
+        let worst = ages.compactMap(\.self).max().map { "at most \(Wording.seconds($0))" } ?? "not noted"
         return """
-            done        \(Spark.line(done))  \(Wording.count(total)), at most \(Wording.count(Int(done.max() ?? 0))) a minute\
+            done        \(Spark.line(done))  \(Wording.count(total)), at most \(Wording.count(Int(done.compactMap(\.self).max() ?? 0))) a minute\
             \(failed > 0 ? "; \(Wording.count(failed)) failed" : "")
-            oldest due  \(Spark.line(ages))  at most \(Wording.seconds(ages.compactMap(\.self).max() ?? 0))
+            oldest due  \(Spark.line(ages))  \(worst)
 
             """
+    }
+}
+
+extension Overview.Core {
+    /// What there is to say beside the word.
+    var sentences: [String] {
+        var facts: [String] = []
+        if let why = verdict.why { facts.append(why) }
+        if let oldestDueSeconds {
+            facts.append("oldest due \(Wording.seconds(oldestDueSeconds))")
+        } else {
+            facts.append(backgroundDue > 0 ? "\(Wording.bounded(backgroundDue)) due in the background" : "nothing due")
+        }
+        facts.append(lastSuccessSeconds.map { "last success \(Wording.seconds($0)) ago" } ?? "no success noted yet")
+        facts.append("\(workersAlive) worker\(workersAlive == 1 ? "" : "s")")
+        return facts
+    }
+
+    /// `HEALTHY · oldest due 0.8 s · last success 3 s ago · 2 workers`, and what to do where something is wrong.
+    func text(_ style: Style) -> String {
+        let word = style.paint(verdict.word.rawValue.uppercased(), verdict.word.paint)
+        var text = word + " · " + sentences.map(TextEscaper.visible).joined(separator: " · ") + "\n"
+        if let next = verdict.next { text += "  → \(next)\n" }
+        for note in verdict.notes {
+            text += "  \(style.paint("!", .yellow)) \(TextEscaper.visible(note.text)) → \(note.next)\n"
+        }
+        return text
     }
 }
 

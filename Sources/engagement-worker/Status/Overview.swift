@@ -13,7 +13,8 @@ struct Overview {
         var name: String
         var due: Int
         var oldestDueSeconds: Double?
-        var inHand: Int
+        /// Nil where more than 10,000 wait: then it is not known.
+        var inHand: Int?
         var waiting: Int
     }
 
@@ -43,14 +44,16 @@ struct Overview {
 
     struct Minute {
         var time: String
-        var done: Int
-        var failed: Int
+        /// Nil where nobody noted anything.
+        var done: Int?
+        var failed: Int?
         var oldestDueSeconds: Double?
     }
 
     var verdict: FleetVerdict
     var workersAlive: Int
-    var oldestDueSeconds: Double
+    /// Nil: nothing is due, of the normal lane and above.
+    var oldestDueSeconds: Double?
     var lastSuccessSeconds: Double?
     var engagements: Int
     var lanes: [Lane]
@@ -64,64 +67,107 @@ struct Overview {
     var minutes: [Minute]
     /// Sections of which a sample was read.
     var estimated: Set<Section> = []
+    /// Why some sections are empty: what is locked or may not be read does not keep the rest back.
+    var troubles: [String] = []
 
     enum Section: String, CaseIterable {
         case engagements, reasons, parts, gaps
         case dead = "dead_letters"
     }
 
-    /// - Parameter minutes: how far back the rate and the age go.
+    /// What the verdict rests on: read first, and said first.
+    struct Core {
+        var verdict: FleetVerdict
+        var workersAlive: Int
+        var oldestDueSeconds: Double?
+        var backgroundDue: Int
+        var lastSuccessSeconds: Double?
+        var lanes: [Lane]
+        fileprivate var facts: Row
+        fileprivate var workers: [Row]
+
+        static func read(_ session: Session) async throws -> Core {
+            guard let facts = try await session.query(Statements.statusFacts).first else {
+                throw PostgresError.unexpectedResult(column: "paused")
+            }
+            let lanes = try await session.query(Statements.statusQueue).map(Lane.init)
+            let workers = try await session.query(Statements.statusWorkers)
+            let live = lanes.filter { $0.name != "background" }
+            let oldest = live.filter { $0.due > 0 }.map { $0.oldestDueSeconds ?? 0 }.max()
+            var verdict = FleetVerdict.Facts()
+            verdict.due = live.reduce(0) { $0 + $1.due }
+            verdict.oldestDueSeconds = oldest ?? 0
+            verdict.isPaused = try facts.textIfPresent("paused") == "t"
+            verdict.pausedBy = try facts.textIfPresent("paused_by")
+            verdict.workers = try workers.map(FleetVerdict.WorkerFacts.init)
+            verdict.deniedParts = try facts.text("denied").split(separator: ",").map(String.init)
+            verdict.deadToday = Int(try facts.integer("dead_today"))
+            let successes =
+                try [facts.doubleIfPresent("success_s")] + workers.map { try $0.doubleIfPresent("success_s") }
+            return Core(
+                verdict: FleetVerdict(verdict), workersAlive: verdict.workers.count(where: \.isAlive),
+                oldestDueSeconds: oldest,
+                backgroundDue: lanes.first { $0.name == "background" }?.due ?? 0,
+                lastSuccessSeconds: successes.compactMap(\.self).min(), lanes: lanes, facts: facts, workers: workers)
+        }
+    }
+
     static func read(_ session: Session, minutes: Int) async throws -> Overview {
-        guard let facts = try await session.query(Statements.statusFacts).first else {
-            throw PostgresError.unexpectedResult(column: "paused")
-        }
-        var estimated: Set<Section> = []
-        func percent(_ pages: Int64, _ most: Double, _ section: Section) -> Parameter {
-            guard Double(pages) > most else { return .double(100) }
-            estimated.insert(section)
-            return .double(100 * most / Double(pages))
-        }
-        let lanes = try await session.query(Statements.statusQueue).map(Lane.init)
-        let reasons: [Row]
-        if lanes.contains(where: { $0.due + $0.inHand + $0.waiting > 10_000 }) {
-            let share = percent(try facts.integer("queue_pages"), queuePages, .reasons)
-            estimated.insert(.reasons)
-            reasons = try await session.query(Statements.statusReasonsAbout, [share])
-        } else {
-            reasons = try await session.query(Statements.statusReasons)
-        }
-        let parts = try await session.query(
-            Statements.statusParts, [percent(try facts.integer("engagement_pages"), engagementPages, .parts)])
-        let gaps = try await session.query(
-            Statements.statusGaps, [percent(try facts.integer("gap_pages"), queuePages, .gaps)])
-        let dead = try await session.query(
-            Statements.statusDead, [percent(try facts.integer("dead_pages"), queuePages, .dead)])
-        let workers = try await session.query(Statements.statusWorkers)
-        var engagements = Int(try facts.integer("engagements"))
+        try await read(session, minutes: minutes, try await Core.read(session))
+    }
+
+    /// - Parameter minutes: how far back the rate and the age go.
+    static func read(_ session: Session, minutes: Int, _ core: Core) async throws -> Overview {
+        var reader = SectionReader(session: session)
+        let isLarge = core.lanes.contains { $0.due + ($0.inHand ?? 0) + $0.waiting > 10_000 }
+        let reasons =
+            isLarge
+            ? await reader.sample(.reasons, Statements.statusReasonsAbout, of: "enrichment_queue", queuePages)
+            : await reader.rows("reasons", Statements.statusReasons)
+        if isLarge { reader.estimated.insert(.reasons) }
+        let parts = await reader.sample(.parts, Statements.statusParts, of: "engagements", engagementPages)
+        let gaps = await reader.sample(.gaps, Statements.statusGaps, of: "engagement_gaps", queuePages)
+        let dead = await reader.sample(.dead, Statements.statusDead, of: "dead_letters", queuePages)
+        let scopes = await reader.rows("scopes", Statements.statusScopes)
+        let walks = await reader.rows("completeness", Statements.statusWalks)
+        let last = await reader.rows("minutes", Statements.statusMinutes, [.bigint(Int64(minutes))])
+        var engagements = Int(try core.facts.integer("engagements"))
         if engagements > 10_000 {
-            engagements = max(engagements, Int(try facts.integer("engagements_about")))
-            estimated.insert(.engagements)
+            engagements = max(engagements, Int(try core.facts.integer("engagements_about")))
+            reader.estimated.insert(.engagements)
         }
-        let live = lanes.filter { $0.name != "background" }
-        let successes = try [facts.doubleIfPresent("changed_s")] + workers.map { try $0.doubleIfPresent("success_s") }
-        var verdict = FleetVerdict.Facts()
-        verdict.due = live.reduce(0) { $0 + $1.due }
-        verdict.oldestDueSeconds = live.compactMap(\.oldestDueSeconds).max() ?? 0
-        verdict.isPaused = try facts.textIfPresent("paused") == "t"
-        verdict.pausedBy = try facts.textIfPresent("paused_by")
-        verdict.workers = try workers.map(FleetVerdict.WorkerFacts.init)
-        verdict.deniedParts = try await session.query(Statements.statusScopes).map { try $0.text("part") }
-        verdict.deadToday = Int(try facts.integer("dead_today"))
         return Overview(
-            verdict: FleetVerdict(verdict), workersAlive: verdict.workers.count(where: \.isAlive),
-            oldestDueSeconds: verdict.oldestDueSeconds, lastSuccessSeconds: successes.compactMap(\.self).min(),
-            engagements: engagements, lanes: lanes, reasons: try reasons.map(Reason.init),
-            parts: try parts.map(Part.init),
-            gaps: try gaps.map(Gap.init), scopes: Results(rows: try await session.query(Statements.statusScopes)),
-            dead: Results(rows: dead), workers: Results(rows: workers),
-            walks: Results(rows: try await session.query(Statements.statusWalks)),
-            minutes: try await session.query(Statements.statusMinutes, [.bigint(Int64(minutes))]).map(Minute.init),
-            estimated: estimated)
+            verdict: core.verdict, workersAlive: core.workersAlive, oldestDueSeconds: core.oldestDueSeconds,
+            lastSuccessSeconds: core.lastSuccessSeconds, engagements: engagements, lanes: core.lanes,
+            reasons: try reasons.map(Reason.init), parts: try parts.map(Part.init), gaps: try gaps.map(Gap.init),
+            scopes: Results(rows: scopes), dead: Results(rows: dead), workers: Results(rows: core.workers),
+            walks: Results(rows: walks), minutes: try last.map(Minute.init), estimated: reader.estimated,
+            troubles: reader.troubles)
+    }
+}
+
+/// Reads the sections of which none keeps another one back.
+private struct SectionReader {
+    let session: Session
+    var estimated: Set<Overview.Section> = []
+    var troubles: [String] = []
+
+    mutating func rows(_ name: String, _ statement: Statement, _ parameters: [Parameter] = []) async -> [Row] {
+        do { return try await session.query(statement, parameters) } catch {
+            troubles.append("\(name): \(error)")
+            return []
+        }
+    }
+
+    /// - Parameter most: pages that are read; of a table with more of them a sample is.
+    mutating func sample(
+        _ section: Overview.Section, _ statement: Statement, of table: String, _ most: Double
+    ) async -> [Row] {
+        let pages = await rows(section.rawValue, Statements.statusPages, [.text(table)])
+        guard let pages = (try? pages.first?.integerIfPresent("pages")) ?? nil else { return [] }
+        let percent = min(100, 100 * most / max(1, Double(pages)))
+        if percent < 100 { estimated.insert(section) }
+        return await rows(section.rawValue, statement, [.double(percent)])
     }
 }
 
@@ -129,8 +175,8 @@ extension Overview.Lane {
     fileprivate init(_ row: Row) throws {
         self.init(
             name: try row.text("lane"), due: Int(try row.integer("due")),
-            oldestDueSeconds: try row.doubleIfPresent("oldest_due_s"), inHand: Int(try row.integer("in_hand")),
-            waiting: Int(try row.integer("waiting")))
+            oldestDueSeconds: try row.doubleIfPresent("oldest_due_s"),
+            inHand: try row.integerIfPresent("in_hand").map(Int.init), waiting: Int(try row.integer("waiting")))
     }
 }
 
@@ -162,7 +208,8 @@ extension Overview.Gap {
 extension Overview.Minute {
     fileprivate init(_ row: Row) throws {
         self.init(
-            time: try row.text("minute"), done: Int(try row.integer("done")), failed: Int(try row.integer("failed")),
+            time: try row.text("minute"), done: try row.integerIfPresent("done").map(Int.init),
+            failed: try row.integerIfPresent("failed").map(Int.init),
             oldestDueSeconds: try row.doubleIfPresent("oldest_due_s"))
     }
 }

@@ -19,14 +19,15 @@ struct Systemd: Sendable {
 
     var isThere: Bool { socket != nil }
 
-    func ready() { send("READY=1") }
+    func ready() { send("READY=1", isUrgent: true) }
 
-    func stopping() { send("STOPPING=1\nSTATUS=stopping") }
+    func stopping() { send("STOPPING=1\nSTATUS=stopping", isUrgent: true) }
 
     func reloading() {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
-        send("RELOADING=1\nMONOTONIC_USEC=\(Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000)")
+        send(
+            "RELOADING=1\nMONOTONIC_USEC=\(Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000)", isUrgent: true)
     }
 
     /// One line for `systemctl status`.
@@ -34,8 +35,8 @@ struct Systemd: Sendable {
 
     func alive() { send("WATCHDOG=1") }
 
-    /// A datagram; nobody waits for it, and a failure is nobody's trouble but systemd's.
-    private func send(_ text: String) {
+    /// A datagram. What is said once waits for a moment if systemd is slow to read; what is said again soon does not.
+    private func send(_ text: String, isUrgent: Bool = false) {
         guard let path = socket, path.hasPrefix("/") || path.hasPrefix("@") else { return }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -50,10 +51,13 @@ struct Systemd: Sendable {
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         let message = Array(text.utf8)
+        var limit = timeval(tv_sec: 1, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        let flags = Int32(MSG_NOSIGNAL) | (isUrgent ? 0 : Int32(MSG_DONTWAIT))
         _ = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 sendto(
-                    descriptor, message, message.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT), $0,
+                    descriptor, message, message.count, flags, $0,
                     length)
             }
         }
