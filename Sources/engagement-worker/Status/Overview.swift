@@ -112,10 +112,6 @@ struct Overview {
         }
     }
 
-    static func read(_ session: Session, minutes: Int) async throws -> Overview {
-        try await read(session, minutes: minutes, try await Core.read(session))
-    }
-
     /// - Parameter minutes: how far back the rate and the age go.
     static func read(_ session: Session, minutes: Int, _ core: Core) async throws -> Overview {
         var reader = SectionReader(session: session)
