@@ -29,6 +29,8 @@ package struct Migration: Sendable {
         Migration(22, "operating", PackageResources.m0022_operating_sql),
         Migration(23, "reproject", PackageResources.m0023_reproject_sql),
         Migration(24, "comments", PackageResources.m0024_comments_sql),
+        Migration(25, "rehearsal", PackageResources.m0025_rehearsal_sql),
+        Migration(26, "guess", PackageResources.m0026_guess_sql),
     ]
 
     /// What `migrate --with-outbox` adds; may be run again.

@@ -16,6 +16,7 @@ package enum Statements {
     package static let credentialShow = Statement(
         name: "credential_show", embedded: PackageResources.credential_show_sql)
     package static let credentialTry = Statement(name: "credential_try", embedded: PackageResources.credential_try_sql)
+    package static let deadCount = Statement(name: "dead_count", embedded: PackageResources.dead_count_sql)
     package static let deadDiscard = Statement(name: "dead_discard", embedded: PackageResources.dead_discard_sql)
     package static let deadList = Statement(name: "dead_list", embedded: PackageResources.dead_list_sql)
     package static let deadRelease = Statement(name: "dead_release", embedded: PackageResources.dead_release_sql)
@@ -69,6 +70,8 @@ package enum Statements {
     package static let purgeNeedles = Statement(name: "purge_needles", embedded: PackageResources.purge_needles_sql)
     package static let purgePersons = Statement(name: "purge_persons", embedded: PackageResources.purge_persons_sql)
     package static let purgeRedact = Statement(name: "purge_redact", embedded: PackageResources.purge_redact_sql)
+    package static let purgeRehearse = Statement(
+        name: "purge_rehearse", embedded: PackageResources.purge_rehearse_sql)
     package static let purgeSuppress = Statement(name: "purge_suppress", embedded: PackageResources.purge_suppress_sql)
     package static let purgeTables = Statement(name: "purge_tables", embedded: PackageResources.purge_tables_sql)
     package static let purgeWho = Statement(name: "purge_who", embedded: PackageResources.purge_who_sql)
@@ -142,7 +145,7 @@ package enum Statements {
         activityPrune, bellChannel, clockRead, clockSkew, controlPause, controlResume, credentialJudge, credentialOpen,
         credentialSee,
         credentialShow,
-        credentialTry, deadDiscard, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied,
+        credentialTry, deadCount, deadDiscard, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied,
         demoEngagements,
         demoItems, demoLinks, demoMissing, doctorDrift, doctorRecorded, doctorRights, doctorServer, dryRunDenied,
         dryRunPlan,
@@ -150,7 +153,7 @@ package enum Statements {
         engagementShow, eventPrune, eventReceive, eventSpread, jobClaim, jobClaimSuspect, jobExtend, jobInsert,
         jobInsertHeld, jobNextDue, jobReclaim, jobSettle, jobSuspects, mediaExpire, migrationsApplied, outboxPrune,
         purgeCheck, purgeEnd, purgeEngagement, purgeForget, purgeKey, purgeNeedles, purgePersons, purgeRedact,
-        purgeSuppress, purgeTables, purgeWho, queueBloat,
+        purgeRehearse, purgeSuppress, purgeTables, purgeWho, queueBloat,
         queueSummary, rateMeet, rateTrial, rateTurns, reportActivity, reportCauses, reportSlowest, reprojectSlice,
         scopeDeny,
         scopeGrant, scopeList, scopeLook, scopeProbe,

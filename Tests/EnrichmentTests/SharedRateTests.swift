@@ -26,6 +26,25 @@ struct SharedRateTests {
         }
     }
 
+    /// Of a hundred that were allowed three went well: they hung, or there were no more. That is no limit to keep to for minutes; where nearly
+    /// all went well it is.
+    @Test(arguments: [(3, 0.5), (49, 0.5), (50, 0.9), (95, 0.9)])
+    func fewThatWentWellAreNoMeasure(accepted: Int, _ measure: Double) async throws {
+        try await withTestDatabase { database in
+            try await database.run(
+                credential(
+                    "request_rate, _rate_before, _is_measured, _held_s, _limited_at, paused_until",
+                    "\(accepted), 100, true, 60, now() - interval '21 s', now() - interval '20 s'"))
+            let rate = try await database.value("SELECT round(1 / step_s) FROM take_turns('default', NULL)")
+            let allowed = try #require(rate.flatMap(Double.init))
+            if measure == 0.5 {
+                #expect(allowed > 60 * Double(accepted), "\(allowed)")
+            } else {
+                #expect(allowed >= 0.9 * Double(accepted) && allowed <= Double(accepted), "\(allowed)")
+            }
+        }
+    }
+
     @Test func aLimitOfLongAgoIsNone() async throws {
         try await withTestDatabase { database in
             let past = "now() - interval '1 hour'"

@@ -71,6 +71,15 @@ package struct PurgeStore: Sendable {
         return counts
     }
 
+    /// What a purge of these would delete, by table; nothing is.
+    package func rehearse(_ targets: [PurgeTarget]) async throws(PostgresError) -> [String: Int] {
+        let rows = try await patiently(
+            Statements.purgeRehearse, [.texts(targets.map(\.kind)), .texts(targets.map(\.value))])
+        var counts: [String: Int] = [:]
+        for row in rows { counts[try row.text("kind")] = Int(try row.integer("n")) }
+        return counts
+    }
+
     /// Takes purged ids and addresses out of all other rows.
     ///
     /// - Parameter progress: called with each table before it is read; with `isOurs` false it is not: somebody else made it.

@@ -41,7 +41,10 @@ struct Dead: AsyncParsableCommand {
         @OptionGroup var letters: Letters
         @OptionGroup(title: "Settings") var options: SettingsOptions
 
-        func run() async throws { print("queued \(try await letters.run(Statements.deadReplay, options))") }
+        func run() async throws {
+            print(
+                "\(letters.dryRun ? "would queue" : "queued") \(try await letters.run(Statements.deadReplay, options))")
+        }
     }
 
     struct Discard: AsyncParsableCommand {
@@ -54,7 +57,11 @@ struct Dead: AsyncParsableCommand {
         @OptionGroup var letters: Letters
         @OptionGroup(title: "Settings") var options: SettingsOptions
 
-        func run() async throws { print("discarded \(try await letters.run(Statements.deadDiscard, options))") }
+        func run() async throws {
+            print(
+                "\(letters.dryRun ? "would discard" : "discarded") \(try await letters.run(Statements.deadDiscard, options))"
+            )
+        }
     }
 
     /// Which ones.
@@ -62,6 +69,7 @@ struct Dead: AsyncParsableCommand {
         @Argument(help: "Engagement ids, or keys that dead list shows.") var ids: [String] = []
         @Option(help: "All of this cause.") var cause: String?
         @Flag(help: "All there are.") var all = false
+        @Flag(help: "Only count them.") var dryRun = false
 
         func validate() throws {
             guard [!ids.isEmpty, cause != nil, all].filter(\.self).count == 1 else {
@@ -72,7 +80,8 @@ struct Dead: AsyncParsableCommand {
         /// How many it were.
         fileprivate func run(_ statement: Statement, _ options: SettingsOptions) async throws -> Int {
             let session = try await Setup.connect(try Setup.settings(options))
-            let rows = try await session.query(statement, [.texts(ids), .textOrNull(cause), .boolean(all)])
+            let rows = try await session.query(
+                dryRun ? Statements.deadCount : statement, [.texts(ids), .textOrNull(cause), .boolean(all)])
             await session.close()
             return rows.count
         }

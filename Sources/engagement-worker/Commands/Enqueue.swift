@@ -13,6 +13,7 @@ struct Enqueue: AsyncParsableCommand {
     @Option(help: "Why, free text for the log; \"deleted\" makes a 404 a tombstone.") var reason: String?
     @Option(parsing: .unconditional, help: "Above 0: before the others; below 0: in the background.") var priority:
         Int32 = 0
+    @Flag(help: "Only check the ids.") var dryRun = false
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func run() async throws {
@@ -23,6 +24,7 @@ struct Enqueue: AsyncParsableCommand {
             let shown = invalid.prefix(5).map { TextEscaper.visible(String($0.prefix(80))) }.joined(separator: ", ")
             throw Failure(.usage, "\(invalid.count) of \(ids.count) are no engagement ids (ngmt_…): \(shown)")
         }
+        if dryRun { return print("would queue \(ids.count)") }
         let session = try await Setup.connect(settings)
         for start in stride(from: 0, to: ids.count, by: 1_000) {
             let slice = Array(ids[start..<min(start + 1_000, ids.count)])

@@ -17,6 +17,7 @@ struct Purge: AsyncParsableCommand {
     @Option(help: "A contact's id, cnt_…; may be repeated.") var contact: [String] = []
     @Option(help: "A person's e-mail address; may be repeated.") var email: [String] = []
     @Flag(help: "Keep no hash either: the next sweep or webhook may bring it back.") var forget = false
+    @Flag(help: "Say what would be deleted, and delete nothing.") var dryRun = false
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func validate() throws {
@@ -45,6 +46,10 @@ struct Purge: AsyncParsableCommand {
             + email.map { .email($0.trimmed) }
         let session = try await Setup.connect(try Setup.settings(options), statementTimeout: .seconds(60))
         let store = PurgeStore(session: session)
+        if dryRun {
+            writeOutput("would be purged: \(Self.text(try await store.rehearse(targets)))\n")
+            return await session.close()
+        }
         do { try await purge(targets, store) } catch {
             let failure = Failure(error)
             throw Failure(
@@ -55,11 +60,14 @@ struct Purge: AsyncParsableCommand {
         writeOutput("backups, copies and Postgres's files until VACUUM still hold it: README, \"Purging\"\n")
     }
 
+    private static func text(_ counts: [String: Int]) -> String {
+        let found = counts.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        return found.isEmpty ? "nothing was stored" : found.joined(separator: ", ")
+    }
+
     private func purge(_ targets: [PurgeTarget], _ store: PurgeStore) async throws {
         for target in targets { try await store.suppress(target) }
-        let counts = try await store.deleteRows().filter { $0.value > 0 }.sorted { $0.key < $1.key }
-        let found = counts.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-        writeOutput("purged: \(found.isEmpty ? "nothing was stored" : found)\n")
+        writeOutput("purged: \(Self.text(try await store.deleteRows()))\n")
         let redacted = try await store.redact { table, isOurs in
             writeError(
                 isOurs ? "looking through \(table)\n" : "NOT looked through: \(table), which is no table of ours\n")
