@@ -37,7 +37,7 @@ struct ManualTests {
                 // What goes on in the shell, and what stands for something of the reader's.
                 let own = line.split(whereSeparator: { "|>&#".contains($0) }).first.map(String.init) ?? ""
                 let words = own.split(separator: " ").map { word in
-                    word.replacing("…", with: "x").replacing("'", with: "")
+                    String(word).replacing("…", with: "x").replacing("'", with: "")
                 }
                 guard !words.contains("COMMAND") else { continue }
                 count += 1

@@ -165,7 +165,7 @@ struct StatusTests {
             for line in watcher.output.split(separator: "\n").prefix(2) {
                 #expect(try JSONSerialization.jsonObject(with: Data(line.utf8)) is [String: Any])
             }
-            watcher.signal(SIGINT)
+            watcher.signal(SIGTERM)
             _ = try await watcher.exitStatus()
         }
     }
