@@ -26,8 +26,13 @@ import Testing
 
     private struct Line: Decodable, Equatable {
         var table: String
-        var looked_at: Int
+        var lookedAt: Int
         var changed: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case table, changed
+            case lookedAt = "looked_at"
+        }
     }
 
     private func reproject(_ stage: Stage, _ flags: [String] = []) async throws -> [String: Line] {
@@ -68,7 +73,7 @@ import Testing
                 let lines = try await reproject(stage, flags)
                 #expect(lines.count == 7)
                 #expect(lines.values.allSatisfy { $0.changed == 0 }, "\(lines)")
-                #expect(lines.values.allSatisfy { $0.looked_at > 0 }, "\(lines)")
+                #expect(lines.values.allSatisfy { $0.lookedAt > 0 }, "\(lines)")
             }
         }
     }
@@ -105,7 +110,7 @@ import Testing
             let changed = try await reproject(stage)
             #expect(counted == changed)
             #expect(changed.values.allSatisfy { $0.changed > 0 }, "\(changed)")
-            #expect(changed["engagements"]?.looked_at == 700)
+            #expect(changed["engagements"]?.lookedAt == 700)
             let left = try await reproject(stage, ["--dry-run"])
             #expect(left.values.allSatisfy { $0.changed == 0 }, "\(left)")
             for id in stage.ids(0..<700) {
