@@ -125,7 +125,8 @@ import Testing
             try await stage.database.wait(
                 for: "SELECT count(*) FROM engagement_gaps WHERE part = 'contacts'", toBe: "0")
             try await stage.database.wait(
-                for: "SELECT count(*) FROM activity_minutes WHERE outcome = 'enriched'", toBe: "1", within: .seconds(25)
+                for: "SELECT (count(*) > 0)::text FROM activity_minutes WHERE outcome = 'enriched'", toBe: "true",
+                within: .seconds(25)
             )
             worker.signal(SIGTERM)
             #expect(try await worker.exitStatus() == 0)
