@@ -1,4 +1,5 @@
 import Postgres
+import Synchronization
 import TestKit
 import Testing
 
@@ -14,14 +15,33 @@ struct DatabaseClockTests {
         }
     }
 
-    /// What was noted just now is not asked for again. On a busy machine it may be old by the time it is asked for.
+    /// What was read just now is not asked for again. On a busy machine it may be old by the time it is asked for.
     @Test func aFreshReadingServesAll() async throws {
         try await withClock { clock, _ in
-            let noted = "2999-01-01 00:00:00.000000+00"
-            try await eventually("it serves") {
-                await clock.note(noted, at: .now)
-                return try await clock.read() == noted
+            try await eventually("it serves") { try await clock.read() == clock.read() }
+        }
+    }
+
+    /// With what a claim brought no pause comes to light: who sends asks anew, and never gets a time from before the claim.
+    @Test func whatAClaimBroughtIsNotServed() async throws {
+        try await withTestDatabase { database in
+            try await database.run(
+                """
+                INSERT INTO credentials (name, request_rate, _limited_at, paused_until)
+                VALUES ('default', 5, clock_timestamp(), clock_timestamp() + interval '1 hour')
+                """)
+            let session = Session(database.configuration().connection(role: "keep"))
+            let pauses = Mutex(0)
+            let clock = DatabaseClock(session: session, credentialName: "default", log: .none) { _ in
+                pauses.withLock { $0 += 1 }
             }
+            for round in 1...20 {
+                let now = try #require(try await database.value("SELECT clock_timestamp()::text"))
+                await clock.note(now, at: .now)
+                #expect(try await clock.read() > now)
+                #expect(pauses.withLock(\.self) >= round, "it would have sent into the pause")
+            }
+            await session.close()
         }
     }
 

@@ -74,6 +74,7 @@ struct Claimer: Sendable {
             let claimed = try await queue.claim(room, from: floors.current(), lease: lease, on: database.claim)
             database.health.restored(role: "claim")
             if let reading = claimed.clock { await clock.note(reading, at: sent) }
+            if !claimed.jobs.isEmpty { await clock.prepare() }
             floors.note(claimed.floors)
             await admit(claimed.jobs)
             return claimed.jobs.count

@@ -6,7 +6,8 @@ import SQLText
 ///
 /// One reading serves everybody who asks while it is fresh (10 ms by the monotonic clock): a reading that is a little
 /// early only makes a snapshot look that much older, while a statement a request would cost a tenth of the throughput.
-/// Whatever else brings the clock along, such as a claim, is noted here, so a reading is never from before a claim.
+/// Whatever else brings the clock along, such as a claim, is noted here, so a reading is never from before a claim; but it tells of no
+/// pause, and is followed by one that does.
 actor DatabaseClock {
     private static let freshness: Duration = .milliseconds(10)
 
@@ -15,6 +16,8 @@ actor DatabaseClock {
         /// When the statement that brought it was sent, and when its answer was here.
         var sent: ContinuousClock.Instant
         var received: ContinuousClock.Instant
+        /// A pause of all workers would have come to light with it.
+        var tellsOfPauses: Bool
     }
 
     private let session: Session
@@ -41,23 +44,33 @@ actor DatabaseClock {
     ///
     /// - Parameter at: when that statement was sent.
     func note(_ text: String, at sent: ContinuousClock.Instant) {
+        store(text, sent, tellsOfPauses: false)
+    }
+
+    /// Somebody is about to send: the reading that is needed then is asked for now.
+    func prepare() { _ = readAnew() }
+
+    private func store(_ text: String, _ sent: ContinuousClock.Instant, tellsOfPauses: Bool) {
         // PostgreSQL's ISO form of one time zone sorts as text, with or without a fraction.
         if let latest, latest.text > text {
             // Sent after the later time was here, and yet earlier: the clock was set back, or another server answers.
             guard sent > latest.received else {
-                self.latest!.sent = max(latest.sent, sent)
+                if sent >= latest.sent {
+                    self.latest!.sent = sent
+                    self.latest!.tellsOfPauses = latest.tellsOfPauses || tellsOfPauses
+                }
                 return
             }
             log(.warning, .clockSkew, "the database's clock went back")
         }
-        latest = Reading(text: text, sent: sent, received: .now)
+        latest = Reading(text: text, sent: sent, received: .now, tellsOfPauses: tellsOfPauses)
     }
 
     /// A reading that is no older than 10 ms at the time of the call.
     func read() async throws -> String {
         let now = ContinuousClock.now
         while true {
-            if let latest, latest.sent >= now - Self.freshness {
+            if let latest, latest.tellsOfPauses, latest.sent >= now - Self.freshness {
                 // The next one is asked for before this one is too old, so that few wait for it.
                 if latest.sent < now - Self.freshness / 2 { _ = readAnew() }
                 return latest.text
@@ -81,6 +94,6 @@ actor DatabaseClock {
         if let pause = try row.doubleIfPresent("paused_s"), let ago = try row.doubleIfPresent("limited_ago_s") {
             await heed(.init(limitedAgo: .seconds(ago), pause: .seconds(pause)))
         }
-        note(try row.text("clock"), at: sent)
+        store(try row.text("clock"), sent, tellsOfPauses: true)
     }
 }
