@@ -1,20 +1,13 @@
 import Foundation
 import Postgres
+import SQLText
 import Simulator
 import TestKit
 import Testing
 
 /// The roles of deploy/grants.sql: each may do what it is for, and nothing else.
 @Suite(.serialized) struct GrantsTests {
-    private static let tables: Set<String> = [
-        "activity_minutes", "companies", "contacts", "control", "credentials", "crm_associations", "dead_letters",
-        "engagement_action_items", "engagement_companies", "engagement_contacts", "engagement_gaps", "engagement_media",
-        "engagement_signals", "engagement_tags", "engagement_transcripts", "engagements", "enrichment_queue",
-        "entity_changes",
-        "last_writes", "list_walks", "queue_minutes", "scope_denials", "scope_grants", "suppressions", "tags", "upkeep",
-        "users",
-        "webhook_events", "workers",
-    ]
+    private static let tables = Set(Migration.tables).subtracting(ledgers).subtracting(["outbox"])
     private static let ledgers: Set<String> = ["schema_migrations", "schema_objects"]
     /// What the reader sees.
     private static let open: Set<String> = [

@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import SQLText
 import TestKit
 import Testing
 
@@ -81,6 +82,19 @@ struct SchemaTests {
                 try page.write(to: file, atomically: true, encoding: .utf8)
             }
             #expect(try String(contentsOf: file, encoding: .utf8) == page, "sql/TABLES.md is not current")
+        }
+    }
+
+    /// Both lists of our tables are what the migrations make, and the outbox, which not everybody has.
+    @Test func theListsOfTablesAreWhole() async throws {
+        try await withTestDatabase { database in
+            let made = try await database.run(
+                "SELECT relname::text AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')"
+            )
+            let expected = Set(try made.map { try $0.text("name") }).union(["outbox"])
+            #expect(Set(Migration.tables) == expected)
+            let listed = try await database.run("SELECT unnest(own_tables()) AS name")
+            #expect(Set(try listed.map { try $0.text("name") }) == expected)
         }
     }
 
