@@ -63,7 +63,7 @@ import Testing
             worker.signal(SIGTERM)
             #expect(try await worker.exitStatus(within: .seconds(4)) == 0)
             try await Self.expectNothingHeld(stage)
-            let back = "SELECT count(*) FROM enrichment_queue WHERE attempts = 0 AND losses = 0"
+            let back = Stage.jobs + " AND attempts = 0 AND losses = 0"
             #expect(try await stage.database.count(back) == 3)
             #expect(worker.records(of: "api.lost").isEmpty, "it was not answered")
         }
