@@ -8,6 +8,7 @@ package enum Statements {
     package static let clockSkew = Statement(name: "clock_skew", embedded: PackageResources.clock_skew_sql)
     package static let controlPause = Statement(name: "control_pause", embedded: PackageResources.control_pause_sql)
     package static let controlResume = Statement(name: "control_resume", embedded: PackageResources.control_resume_sql)
+    package static let controlShow = Statement(name: "control_show", embedded: PackageResources.control_show_sql)
     package static let credentialJudge = Statement(
         name: "credential_judge", embedded: PackageResources.credential_judge_sql)
     package static let credentialOpen = Statement(
@@ -142,9 +143,8 @@ package enum Statements {
     package static let writeSettled = Statement(name: "write_settled", embedded: PackageResources.write_settled_sql)
 
     package static let all: [Statement] = [
-        activityPrune, bellChannel, clockRead, clockSkew, controlPause, controlResume, credentialJudge, credentialOpen,
-        credentialSee,
-        credentialShow,
+        activityPrune, bellChannel, clockRead, clockSkew, controlPause, controlResume, controlShow, credentialJudge,
+        credentialOpen, credentialSee, credentialShow,
         credentialTry, deadCount, deadDiscard, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied,
         demoEngagements,
         demoItems, demoLinks, demoMissing, doctorDrift, doctorRecorded, doctorRights, doctorServer, dryRunDenied,

@@ -117,14 +117,19 @@ enum Setup {
 
     /// A connection for a one-shot command, after the check that the schema fits.
     ///
-    /// - Parameter statementTimeout: instead of the setting's, for what reads whole tables.
-    static func connect(_ settings: Settings, statementTimeout: Duration? = nil) async throws -> Session {
+    /// - Parameters:
+    ///   - statementTimeout: instead of the setting's, for what reads whole tables.
+    ///   - report: is told when the connection breaks, and when there is another.
+    static func connect(
+        _ settings: Settings, statementTimeout: Duration? = nil,
+        report: @escaping @Sendable (Session.Event) -> Void = { _ in }
+    ) async throws -> Session {
         var database = try database(settings)
         database.statementTimeout = statementTimeout ?? settings.statementTimeout
         var configuration = database.connection(role: "command")
         // Works with a pooler and without one, and it is not worth finding out.
         configuration.isPooled = true
-        let session = Session(configuration)
+        let session = Session(configuration, report: report)
         try await within(settings.startTimeout) {
             let connection = try await session.current()
             try await Migrator.check(connection, schema: settings.schema)

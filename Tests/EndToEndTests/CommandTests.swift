@@ -49,6 +49,8 @@ struct CommandTests {
     @Test func pauseHoldsAllWorkersUntilResume() async throws {
         try await Stage.run { stage in
             let workers = [try await stage.worker(), try await stage.worker()]
+            #expect(try await stage.command(["pause", "--by", "jo", "--dry-run"]).output == "would pause, as jo\n")
+            #expect(try await stage.database.value("SELECT paused FROM control") == "f")
             let paused = try await stage.command(["pause", "--by", "jo: import"])
             #expect(paused.output.hasPrefix("paused;"))
             let again = try await stage.command(["pause", "--by", "somebody else"])
@@ -58,6 +60,9 @@ struct CommandTests {
             // A worker that starts meanwhile pauses, too, and drains nothing.
             #expect(try await stage.command(["run", "--once"]).status == 0)
             #expect(stage.world.totalRequests == 0)
+            let would = try await stage.command(["resume", "--dry-run"])
+            #expect(would.output.hasPrefix("would resume after ") && would.output.hasSuffix(" by jo: import\n"))
+            #expect(try await stage.database.value("SELECT paused FROM control") == "t")
             let resumed = try await stage.command(["resume"])
             #expect(
                 resumed.output.hasPrefix("resumed after ") && resumed.output.contains("by jo: import"),

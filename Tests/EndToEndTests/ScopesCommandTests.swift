@@ -117,10 +117,13 @@ struct ScopesCommandTests {
             stage.world.revoke("users:read")
             try await stage.insert([stage.world.id(1)])
             #expect(try await stage.command(["run", "--once"]).status == 0)
+            let due = "SELECT count(*) FROM scope_denials WHERE next_probe_at <= now()"
+            let would = try await stage.command(["scopes", "recheck", "--dry-run"])
+            #expect(would.output == "would be tried again: contacts, owner\n")
+            #expect(try await stage.database.count(due) == 0)
             let alone = try await stage.command(["scopes", "recheck"])
             #expect(alone.status == 0)
             #expect(alone.output.hasPrefix("tried again: contacts, owner\nNo worker was seen"))
-            let due = "SELECT count(*) FROM scope_denials WHERE next_probe_at <= now()"
             #expect(try await stage.database.count(due) == 2)
         }
     }

@@ -169,4 +169,25 @@ struct StatusTests {
             _ = try await watcher.exitStatus()
         }
     }
+
+    @Test func watchingGoesOnWhenTheDatabaseGoesAway() async throws {
+        let proxy = try FaultProxy(to: TestCluster.port)
+        defer { proxy.stop() }
+        try await Stage.run { stage in
+            let watcher = try stage.start(
+                ["status", "--watch", "--output", "json"], ["DATABASE_URL": stage.database.conninfo(through: proxy)])
+            func looks() -> Int { watcher.output.split(separator: "\n").count }
+            try await eventually("a look") { looks() >= 1 }
+            proxy.set(.refuse)
+            try await eventually("it is told") { watcher.errors.contains("tried until it is back") }
+            let before = looks()
+            proxy.set(.none)
+            try await eventually("it looks again") { looks() > before }
+            #expect(watcher.errors.split(separator: "\n").last == "the database is back")
+            for line in watcher.output.split(separator: "\n") {
+                #expect(try JSONSerialization.jsonObject(with: Data(line.utf8)) is [String: Any])
+            }
+            #expect(watcher.isRunning)
+        }
+    }
 }

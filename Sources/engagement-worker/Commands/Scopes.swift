@@ -47,22 +47,25 @@ struct Scopes: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Have a worker try again at once what is denied, and a refused credential.")
 
+        @Flag(help: "Say what would be tried again, and leave it.") var dryRun = false
         @OptionGroup(title: "Settings") var options: SettingsOptions
 
         func run() async throws {
             let settings = try Setup.settings(options)
             let session = try await Setup.connect(settings)
-            print(try await Scopes.recheck(settings.credentialName, session), terminator: "")
+            print(try await Scopes.recheck(settings.credentialName, session, isDry: dryRun), terminator: "")
             await session.close()
         }
     }
 
     /// Makes everything due that is denied; what to tell people.
-    static func recheck(_ name: String, _ session: Session) async throws -> String {
+    static func recheck(_ name: String, _ session: Session, isDry: Bool = false) async throws -> String {
         let credential = try await CredentialNote.read(name, session)
-        let parts = try await session.query(Statements.scopeRecheck, [.text(name)]).map { try $0.text("part") }.sorted()
+        let statement = isDry ? Statements.dryRunDenied : Statements.scopeRecheck
+        let parts = try await session.query(statement, [.text(name)]).map { try $0.text("part") }.sorted()
         let tried = (credential.isRefused ? ["the credential \(name)"] : []) + parts
         guard !tried.isEmpty else { return "nothing is denied: there is nothing to try again\n" }
+        guard !isDry else { return "would be tried again: \(tried.joined(separator: ", "))\n" }
         let who =
             credential.workers > 0
             ? "A running worker does it within 2 s."

@@ -26,20 +26,33 @@ struct Status: AsyncParsableCommand {
         var settings = try Setup.settings(options)
         // Whoever asks how it is wants to know now.
         settings.startTimeout = min(settings.startTimeout, .seconds(5))
-        let session = try await Setup.connect(settings)
+        let session = try await Setup.connect(settings, report: { if watch { Self.tell($0) } })
         let isTerminal = isatty(1) == 1
         let style = Style.resolve(settings.color, environment: Setup.environment, isTerminal: isTerminal)
-        var isGood: Bool
-        repeat {
-            if let id {
-                isGood = try await show(id, session, style)
-            } else {
-                isGood = try await overview(session, style, clears: watch && isTerminal)
+        while watch {
+            do {
+                _ = try await look(session, style, clears: isTerminal)
+            } catch let error as PostgresError where error.isConnectionLoss {
+                // Whoever watches was told, and watches on.
             }
-            if watch { try await Task.sleep(for: Self.interval) }
-        } while watch
+            try await Task.sleep(for: Self.interval)
+        }
+        let isGood = try await look(session, style, clears: false)
         await session.close()
         if check, !isGood { throw ArgumentParser.ExitCode(ExitCode.found.rawValue) }
+    }
+
+    private static func tell(_ event: Session.Event) {
+        switch event {
+        case .lost(let error): writeError("\(Failure(error).message); tried until it is back\n")
+        case .restored: writeError("the database is back\n")
+        case .pooled: break
+        }
+    }
+
+    private func look(_ session: Session, _ style: Style, clears: Bool) async throws -> Bool {
+        if let id { return try await show(id, session, style) }
+        return try await overview(session, style, clears: clears)
     }
 
     private func show(_ id: String, _ session: Session, _ style: Style) async throws -> Bool {
