@@ -36,6 +36,8 @@ package final class Worker: Sendable {
         package var host = "localhost"
         package var processID: Int32 = 0
         package var version = "dev"
+        /// The command that it is, like `backfill`, which takes no jobs; nil: a worker.
+        package var command: String?
 
         package init(database: Database.Configuration, client: Client.Configuration) {
             self.database = database
@@ -101,8 +103,10 @@ package final class Worker: Sendable {
     }
 
     /// Checks that the schema fits this binary (``SchemaError``) and registers the worker. A server that refuses for the
-    /// moment, or a missing right, is waited out.
+    /// moment, or a missing right, is waited out; heartbeats say so.
     package func prepare() async throws {
+        var pulse: Task<Void, Never>?
+        defer { pulse?.cancel() }
         while true {
             do {
                 try await database.findPooler()
@@ -123,6 +127,7 @@ package final class Worker: Sendable {
                 return database.health.restored(role: "keep")
             } catch let error as PostgresError where error.isOutage || error.sqlState == .lockNotAvailable {
                 database.health.lost(error, role: "keep")
+                pulse = pulse ?? Task { await self.pulse(nil).run() }
             }
             try await Task.sleep(for: .seconds(1))
         }
@@ -238,8 +243,8 @@ package final class Worker: Sendable {
     private var queue: JobQueue { JobQueue(bootID: bootID) }
     var registry: WorkerRegistry {
         WorkerRegistry(
-            bootID: bootID, host: configuration.host, processID: configuration.processID, version: configuration.version
-        )
+            bootID: bootID, host: configuration.host, processID: configuration.processID,
+            version: configuration.version, command: configuration.command)
     }
     private var judge: Judge { Judge(maxAttempts: configuration.maxAttempts, backoff: configuration.backoff) }
 
@@ -361,7 +366,7 @@ package final class Worker: Sendable {
         }
     }
 
-    private func pulse(_ credentials: CredentialKeeper) -> Pulse {
+    private func pulse(_ credentials: CredentialKeeper?) -> Pulse {
         Pulse(
             board: board, database: database, credentials: credentials, scopes: scopes, report: report,
             registry: registry, interval: configuration.heartbeatInterval,

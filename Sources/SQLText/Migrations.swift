@@ -31,6 +31,7 @@ package struct Migration: Sendable {
         Migration(24, "comments", PackageResources.m0024_comments_sql),
         Migration(25, "rehearsal", PackageResources.m0025_rehearsal_sql),
         Migration(26, "guess", PackageResources.m0026_guess_sql),
+        Migration(27, "commands", PackageResources.m0027_commands_sql),
     ]
 
     /// What `migrate --with-outbox` adds; may be run again.

@@ -3,6 +3,7 @@ import Enrichment
 import FoundationEssentials
 import Glibc
 import Postgres
+import Synchronization
 
 /// What the environment is to this process: read once, here.
 enum Setup {
@@ -72,7 +73,8 @@ enum Setup {
             [.hint: .string("chmod o-rwx the file of the \(what) that \(variable) names")])
     }
 
-    static func worker(_ settings: Settings) throws -> Worker.Configuration {
+    /// - Parameter command: the name of a command that fetches and takes no jobs of the queue.
+    static func worker(_ settings: Settings, command: String? = nil) throws -> Worker.Configuration {
         let client = Client.Configuration(
             baseURL: try BaseURL(settings.baseURL, allowInsecure: settings.allowInsecureBaseURL),
             userAgent: "engagement-worker/\(Version.current)"
@@ -104,6 +106,7 @@ enum Setup {
         configuration.host = hostName
         configuration.processID = getpid()
         configuration.version = Version.current
+        configuration.command = command
         return configuration
     }
 
@@ -129,8 +132,12 @@ enum Setup {
         var configuration = database.connection(role: "command")
         // Works with a pooler and without one, and it is not worth finding out.
         configuration.isPooled = true
-        let session = Session(configuration, report: report)
-        try await within(settings.startTimeout) {
+        let trouble = Mutex<PostgresError?>(nil)
+        let session = Session(configuration) { event in
+            if case .lost(let error) = event { trouble.withLock { $0 = error } }
+            report(event)
+        }
+        try await within(settings.startTimeout, because: { trouble.withLock(\.self).map(Failure.init) }) {
             let connection = try await session.current()
             try await Migrator.check(connection, schema: settings.schema)
         }
@@ -139,7 +146,12 @@ enum Setup {
 
     /// Does the work, or fails with exit code 69 when the database is not reached in the time; the work is then left to
     /// itself, since the process ends.
-    static func within(_ limit: Duration, _ work: @escaping @Sendable () async throws -> Void) async throws {
+    ///
+    /// - Parameter reason: what the last try failed with, if it is known.
+    static func within(
+        _ limit: Duration, because reason: @escaping @Sendable () -> Failure? = { nil },
+        _ work: @escaping @Sendable () async throws -> Void
+    ) async throws {
         let (ends, end) = AsyncThrowingStream<Void, any Error>.makeStream()
         Task {
             do {
@@ -151,10 +163,13 @@ enum Setup {
         }
         let alarm = Task {
             try await Task.sleep(for: limit)
+            let reason = reason()
             end.finish(
                 throwing: Failure(
-                    .databaseUnreachable, "the database was not reached within \(limit / .seconds(1)) s",
-                    hint: "check DATABASE_URL and the server; --start-timeout says how long to try"
+                    .databaseUnreachable,
+                    "the database was not reached within \(limit / .seconds(1)) s"
+                        + (reason.map { ": \($0.message)" } ?? ""),
+                    hint: reason?.hint ?? "check DATABASE_URL and the server; --start-timeout says how long to try"
                 ))
         }
         defer { alarm.cancel() }

@@ -5,7 +5,7 @@ import TestKit
 /// nginx with one worker process, which serves files at once, or each after a fixed time.
 final class Site {
     let port: UInt16
-    private let process: Process
+    private let process: ChildProcess
 
     /// - Parameters:
     ///   - documents: the folder with a file for each id.
@@ -49,12 +49,8 @@ final class Site {
             }
         }
         """.write(toFile: folder + "/conf", atomically: false, encoding: .utf8)
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/sbin/nginx")
-        process.arguments = ["-e", folder + "/error.log", "-c", folder + "/conf"]
-        process.standardInput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
+        process = try ChildProcess(
+            "/usr/sbin/nginx", ["-e", folder + "/error.log", "-c", folder + "/conf"], errors: .nothing)
         let port = port
         try await eventually("nginx serves") {
             guard let socket = Loopback.connect(port) else { return false }

@@ -156,6 +156,13 @@ import Testing
             let lost = try #require(worker.records(of: "db.lost").first)
             #expect(lost["cause"] as? String == "privilege")
             #expect((lost["hint"] as? String)?.contains("engagement-worker doctor") == true)
+            // It cannot write what it needs, but can say so.
+            try await beats(
+                stage, "why",
+                "the database does not serve: privilege; grant the role its rights: engagement-worker doctor names each that is missing"
+            )
+            let blocked = try await stage.command(["status"])
+            #expect(blocked.output.hasPrefix("BLOCKED · the database does not serve: privilege;"), "\(blocked.output)")
             try await stage.database.run("GRANT INSERT ON engagement_gaps TO \(role)")
             try await stage.drained()
             try await worker.waitFor("db.restored")

@@ -29,6 +29,7 @@ import Testing
                 try await expectNothingReadWhole("kept plans", lab, 1_000..<1_400)
                 try await cluster.run("ANALYZE")
                 try await expectNothingReadWhole("plans of what is there", lab, 2_000..<2_400)
+                try await expectStatusIsCheap(cluster)
             }
         }
     }
@@ -62,6 +63,25 @@ import Testing
         }
         print(
             "\(title): \(plans.count) plans, \(large.count) scans, at most \(large.map(\.1.blocks).max() ?? 0) blocks")
+    }
+
+    /// What the server itself says that all statements of a `status` took. The best of several: others use the machine, too.
+    private func expectStatusIsCheap(_ cluster: PrivateCluster) async throws {
+        var best = Double.infinity
+        try await eventually(within: .seconds(30), "status takes less than 100 ms of the database's time: \(best)") {
+            let start = try cluster.serverLog().utf8.count
+            let status = try WorkerProcess(
+                ["status"],
+                environment: ["DATABASE_URL": cluster.conninfo + " options='-c log_min_duration_statement=0'"])
+            #expect(try await status.exitStatus() == 0, "\(status.errors)")
+            #expect(status.output.contains("10,000+") && status.output.contains("≈"), "\(status.output)")
+            let times = (String(try cluster.serverLog().utf8.dropFirst(start)) ?? "").matches(
+                of: /LOG:  duration: ([0-9.]+) ms  (parse|bind|execute|statement)/)
+            try #require(times.count > 10)
+            best = min(best, times.compactMap { Double($0.output.1) }.reduce(0, +))
+            return best < 100
+        }
+        print("status: \(best) ms of the database's time")
     }
 
     private func work(_ lab: OutageLab, _ numbers: Range<Int>) async throws {

@@ -40,7 +40,8 @@ struct StatusTests {
             _ = try await stage.command(["pause", "--by", "jo"])
             let paused = try await stage.command(["status"])
             #expect(
-                paused.output.hasPrefix("PAUSED · by jo · ") && paused.output.contains("→ engagement-worker resume\n"))
+                paused.output.prefixMatch(of: #/PAUSED · by jo, for [0-9]+ s · /#) != nil
+                    && paused.output.contains("→ engagement-worker resume\n"))
             _ = try await stage.command(["resume"])
 
             stage.world.invalidate(Simulator.demoToken)
@@ -141,6 +142,36 @@ struct StatusTests {
             #expect(ended.output.contains("could not be looked at\n") && ended.output.contains("gaps: SQLSTATE 55P03"))
             #expect(ended.output.contains("\nworkers\n") && ended.output.contains("\ncompleteness\n"))
             await locker.close()
+        }
+    }
+
+    /// The verdict rests on the queue and the workers alone.
+    @Test func aLockOnTheEngagementsHidesNoVerdict() async throws {
+        try await Stage.run { stage in
+            let locker = try await stage.database.connect()
+            _ = try await locker.run(script: "BEGIN; LOCK TABLE engagements, dead_letters", name: "lock")
+            let ended = try await stage.command(["status", "--output", "json"])
+            #expect(ended.status == 0, "\(ended.errors)")
+            let status = try #require(
+                try JSONSerialization.jsonObject(with: Data(ended.output.utf8)) as? [String: Any])
+            #expect(status["verdict"] as? String == "stopped" && status["engagements"] is NSNull)
+            let unreadable = try #require(status["unreadable"] as? [String])
+            #expect(unreadable.contains { $0.hasPrefix("notes: SQLSTATE 55P03") }, "\(unreadable)")
+            await locker.close()
+        }
+    }
+
+    /// It has a row among the workers, and takes no jobs.
+    @Test func aCommandIsNoWorker() async throws {
+        try await Stage.run { stage in
+            stage.world.setLatency(.seconds(30))
+            let walk = try stage.start(["backfill"])
+            try await stage.database.wait(for: "SELECT string_agg(command, ',') FROM workers", toBe: "backfill")
+            let ended = try await stage.command(["status", "--check"])
+            #expect(ended.status == 1 && ended.output.hasPrefix("STOPPED · no worker runs"), "\(ended.output)")
+            #expect(ended.output.contains("command backfill"))
+            #expect(ended.output.contains(" 0 workers\n"))
+            try await walk.kill9()
         }
     }
 

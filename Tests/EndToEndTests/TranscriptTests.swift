@@ -111,28 +111,30 @@ import Testing
         }
     }
 
-    /// What the credential may not read, and what a fetch would do.
-    @Test func permissionsAreShownAsTheManualSays() async throws {
-        try await Stage.run { stage in
-            let (_, environment) = try await Self.simulator(stage, ["--without", "contacts:read"])
-            let shown = try Transcript.all(in: "Permissions and what happens without them").filter { $0.command.hasPrefix("engagement-worker ") }
-            #expect(shown.count == 2)
-            try await stage.insert(["ngmt_01YA4W9Q658152Z44BQW2AJD2M"])
-            #expect(try await stage.command(["run", "--once"], environment).status == 0)
-            for transcript in shown {
-                let words = transcript.command.split(separator: " ").dropFirst().map(String.init)
-                let ended = try await stage.command(words, environment)
-                #expect(ended.status == 0, "\(ended.errors)")
-                transcript.expect(ended.output)
-            }
+    /// What the credential may not read, and what a fetch would do once it may read less, of an engagement that has changed.
+    @Test(arguments: ["scopes", "enrich"]) func permissionsAreShownAsTheManualSays(_ command: String) async throws {
+        let shown = try Transcript.all(in: "Permissions and what happens without them")
+        let transcript = try #require(shown.first { $0.command.hasPrefix("engagement-worker \(command)") })
+        try await Stage.run(seed: 1, settings: SimulatorSettings()) { stage in
+            let id = "ngmt_01YA4W9Q658152Z44BQW2AJD2M"
+            if command == "scopes" { stage.world.revoke("contacts:read") }
+            try await stage.insert([id])
+            #expect(try await stage.command(["run", "--once"]).status == 0)
+            stage.world.revoke("contacts:read")
+            stage.world.bump(id)
+            let ended = try await stage.command(
+                transcript.command.split(separator: " ").dropFirst().map(String.init))
+            #expect(ended.status == 0, "\(ended.errors)")
+            print(ended.output)
+            transcript.expect(ended.output)
         }
     }
 
     /// A simulator as a process of its own, and the environment that it prints.
     private static func simulator(
-        _ stage: Stage, _ flags: [String] = []
+        _ stage: Stage
     ) async throws -> (process: WorkerProcess, environment: [String: String?]) {
-        let process = try stage.start(["simulate", "--port", "0"] + flags)
+        let process = try stage.start(["simulate", "--port", "0"])
         try await eventually("it serves") { process.output.contains("ASKELEPHANT_SIMULATOR=") }
         var environment: [String: String?] = [
             "ENGAGEMENT_WORKER_LOG_LEVEL": nil, "ENGAGEMENT_WORKER_LOG_FORMAT": "pretty",

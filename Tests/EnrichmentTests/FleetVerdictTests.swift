@@ -29,6 +29,8 @@ struct FleetVerdictTests {
             (.blocked, { $0.workers = [Worker(verdict: .blocked, why: "x")] }),
             (.healthy, { $0.workers = [Worker(verdict: .blocked, why: "x"), Worker()] }),
             (.blocked, { $0.workers = [Worker(verdict: .blocked), Worker(isAlive: false)] }),
+            // Who has said nothing yet does not make it less so.
+            (.blocked, { $0.workers = [Worker(verdict: .blocked, why: "x"), Worker(verdict: nil, heartbeatAge: 3)] }),
             (.paused, { $0.isPaused = true }),
             (.paused, { ($0.isPaused, $0.workers) = (true, []) }),
         ]
@@ -45,6 +47,10 @@ struct FleetVerdictTests {
             verdict { $0.workers = [Worker(verdict: .blocked, why: "the API does not serve")] }.why
                 == "the API does not serve")
         #expect(verdict { ($0.isPaused, $0.pausedBy) = (true, "jo") }.why == "by jo")
+        for (seconds, span) in [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (200_000, "2 d")] {
+            let paused = verdict { ($0.isPaused, $0.pausedBy, $0.pausedSeconds) = (true, "jo", seconds) }
+            #expect(paused.why == "by jo, for \(span)")
+        }
         #expect(
             verdict { ($0.due, $0.oldestDueSeconds, $0.workers) = (1, 90, [Worker(limitedBy: .database)]) }.why
                 == "limited by the database")
@@ -68,5 +74,9 @@ struct FleetVerdictTests {
                 "not readable: contacts, tags",
             ])
         #expect(all.notes.allSatisfy { !$0.next.isEmpty })
+        let hanging = verdict { $0.workers = [Worker(), Worker(heartbeatAge: 3_600), Worker(heartbeatAge: 61)] }
+        #expect(hanging.notes.map(\.text) == ["2 of 3 workers said nothing for 60 min"])
+        // That is the verdict, and no note beside it.
+        #expect(verdict { $0.workers = [Worker(heartbeatAge: 3_600)] }.notes.isEmpty)
     }
 }

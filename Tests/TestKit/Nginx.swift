@@ -9,7 +9,7 @@ package final class Nginx: Sendable {
     package let port: UInt16
     private let folder: String
     private let target: UInt16
-    private let process = Mutex<Process?>(nil)
+    private let process = Mutex<ChildProcess?>(nil)
 
     /// Makes one, not started yet, runs the test, and ends it whatever becomes of that.
     ///
@@ -65,12 +65,8 @@ package final class Nginx: Sendable {
             }
         }
         """.write(toFile: folder + "/conf", atomically: false, encoding: .utf8)
-        let started = Process()
-        started.executableURL = URL(fileURLWithPath: "/usr/sbin/nginx")
-        started.arguments = ["-e", folder + "/error.log", "-c", folder + "/conf"]
-        started.standardInput = FileHandle.nullDevice
-        started.standardError = FileHandle.nullDevice
-        try started.run()
+        let started = try ChildProcess(
+            "/usr/sbin/nginx", ["-e", folder + "/error.log", "-c", folder + "/conf"], errors: .nothing)
         process.withLock { $0 = started }
         try await eventually("nginx serves:\n\(errors)") {
             guard let socket = Loopback.connect(self.port) else { return false }

@@ -9,7 +9,7 @@ package final class PgBouncer: Sendable {
     private static let counter = Counter()
     private let base: String
     private let port: String
-    private let process = Mutex<Process?>(nil)
+    private let process = Mutex<ChildProcess?>(nil)
 
     /// Starts one, runs the test, and ends it whatever becomes of that.
     ///
@@ -56,14 +56,9 @@ package final class PgBouncer: Sendable {
     package func start() async throws {
         // It refuses to run as root, as the server does.
         let user = geteuid() == 0 ? ["-u", "postgres"] : []
-        let started = Process()
-        started.executableURL = URL(fileURLWithPath: "/usr/sbin/pgbouncer")
-        started.arguments = user + [base + ".ini"]
-        started.standardInput = FileHandle.nullDevice
         _ = FileManager.default.createFile(atPath: base + ".log", contents: nil)
-        started.standardOutput = FileHandle.nullDevice
-        started.standardError = FileHandle(forWritingAtPath: base + ".log")
-        try started.run()
+        let started = try ChildProcess(
+            "/usr/sbin/pgbouncer", user + [base + ".ini"], output: .nothing, errors: .file(base + ".log"))
         process.withLock { $0 = started }
         try await eventually("pgbouncer is up:\n\(log)") { self.log.contains("process up") }
     }

@@ -111,18 +111,14 @@ package final class PrivateCluster: Sendable {
 
     static func control(_ arguments: [String]) async throws -> String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
-        let process = Process()
-        process.executableURL = root.appendingPathComponent("deploy/private-cluster")
-        process.arguments = arguments
         let output = TestCluster.folder + "/cluster-\(getpid())-\(counter.next()).out"
         _ = FileManager.default.createFile(atPath: output, contents: nil)
         defer { try? FileManager.default.removeItem(atPath: output) }
-        process.standardOutput = FileHandle(forWritingAtPath: output)!
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
+        let process = try ChildProcess(
+            root.appendingPathComponent("deploy/private-cluster").path, arguments, output: .file(output))
         try await eventually(within: .seconds(90), "private-cluster \(arguments)") { !process.isRunning }
-        guard process.terminationStatus == 0 else {
-            throw TimedOut(description: "private-cluster \(arguments) ended with \(process.terminationStatus)")
+        guard process.status == 0 else {
+            throw TimedOut(description: "private-cluster \(arguments) ended with \(process.status ?? -1)")
         }
         return try String(contentsOfFile: output, encoding: .utf8)
     }

@@ -15,16 +15,12 @@ package struct Program: Sendable {
         try input.write(toFile: files[0], atomically: false, encoding: .utf8)
         for file in files.dropFirst() { _ = FileManager.default.createFile(atPath: file, contents: nil) }
         defer { for file in files { try? FileManager.default.removeItem(atPath: file) } }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [name] + arguments
-        process.standardInput = FileHandle(forReadingAtPath: files[0])
-        process.standardOutput = FileHandle(forWritingAtPath: files[1])
-        process.standardError = FileHandle(forWritingAtPath: files[2])
-        try process.run()
+        let process = try ChildProcess(
+            "/usr/bin/env", [name] + arguments, input: .file(files[0]), output: .file(files[1]),
+            errors: .file(files[2]))
         try await eventually(within: .seconds(60), "\(name) ends") { !process.isRunning }
         return Program(
-            status: process.terminationStatus,
+            status: process.status ?? -1,
             output: try String(contentsOfFile: files[1], encoding: .utf8),
             errors: try String(contentsOfFile: files[2], encoding: .utf8)
         )

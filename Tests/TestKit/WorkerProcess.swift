@@ -3,7 +3,7 @@ import Synchronization
 
 /// The real binary as a process of its own, what it writes in two files.
 package final class WorkerProcess: Sendable {
-    private let process: Process
+    private let process: ChildProcess
     private let outputFile: String
     private let errorFile: String
     private let pipe = Pipe()
@@ -22,21 +22,19 @@ package final class WorkerProcess: Sendable {
         let base = TestCluster.folder + "/worker-\(getpid())-\(Self.counter.next())"
         (outputFile, errorFile) = (base + ".out", base + ".log")
         for file in [outputFile, errorFile] { _ = FileManager.default.createFile(atPath: file, contents: nil) }
-        process = Process()
         let command = wrapper + [Self.binary.path] + arguments
-        process.executableURL = URL(fileURLWithPath: wrapper.isEmpty ? command[0] : "/usr/bin/env")
-        process.arguments = wrapper.isEmpty ? arguments : command
-        process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { given, _ in given }
-        process.standardError = FileHandle(forWritingAtPath: errorFile)!
-        process.standardInput = try Self.input(input, base)
-        switch output {
-        case .file: process.standardOutput = FileHandle(forWritingAtPath: outputFile)!
-        case .full: process.standardOutput = FileHandle(forWritingAtPath: "/dev/full")!
-        case .closed, .unread:
-            process.standardOutput = pipe
-            if output == .closed { try pipe.fileHandleForReading.close() }
-        }
-        try process.run()
+        let stream: ChildProcess.Stream =
+            switch output {
+            case .file: .file(outputFile)
+            case .full: .file("/dev/full")
+            case .closed, .unread: .descriptor(pipe.fileHandleForWriting.fileDescriptor)
+            }
+        if output == .closed { try pipe.fileHandleForReading.close() }
+        process = try ChildProcess(
+            wrapper.isEmpty ? command[0] : "/usr/bin/env", wrapper.isEmpty ? arguments : command,
+            environment: environment.merging(["PATH": "/usr/bin:/bin"]) { given, _ in given },
+            input: try Self.input(input, base), output: stream, errors: .file(errorFile))
+        try pipe.fileHandleForWriting.close()
     }
 
     package enum Output: Sendable, CaseIterable {
@@ -89,7 +87,7 @@ package final class WorkerProcess: Sendable {
     /// Waits for the end; the exit code, or minus the signal.
     package func exitStatus(within limit: Duration = .seconds(60)) async throws -> Int32 {
         try await eventually(within: limit, "the worker ends:\n\(tail)") { !self.process.isRunning }
-        return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+        return process.status ?? -1
     }
 
     /// Whether it ignores or handles SIGHUP already, by `/proc` (proc(5), SigIgn and SigCgt).
@@ -159,11 +157,11 @@ package final class WorkerProcess: Sendable {
 
     // MARK: -
 
-    private static func input(_ text: String?, _ base: String) throws -> FileHandle {
-        guard let text else { return .nullDevice }
+    private static func input(_ text: String?, _ base: String) throws -> ChildProcess.Stream {
+        guard let text else { return .nothing }
         let file = base + ".in"
         try text.write(toFile: file, atomically: false, encoding: .utf8)
-        return FileHandle(forReadingAtPath: file)!
+        return .file(file)
     }
 
     /// It is the one that `ENGAGEMENT_TEST_BINARY` names: the release build, where `Tests/endurance` does so.

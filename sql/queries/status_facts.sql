@@ -1,4 +1,4 @@
--- What the verdict of "status" needs beside queue and workers.
+-- What "status" says beside its verdict.
 WITH RECURSIVE causes AS (
     -- From one cause to the next by the index: there may be a million letters.
     (SELECT d.cause FROM dead_letters AS d ORDER BY d.cause LIMIT 1)
@@ -10,9 +10,7 @@ SELECT extract(epoch FROM clock_timestamp() - (
            ORDER BY a.minute DESC LIMIT 1))::double precision AS success_s,
        (SELECT count(*) FROM (SELECT FROM engagements LIMIT 10001) AS e) AS engagements,
        greatest((SELECT c.reltuples FROM pg_class AS c WHERE c.oid = 'engagements'::regclass), 0)::bigint AS engagements_about,
-       c.paused, c.paused_by, extract(epoch FROM clock_timestamp() - c.paused_since)::double precision AS paused_s,
        (SELECT coalesce(sum(n.letters), 0)::bigint FROM causes AS k CROSS JOIN LATERAL (
             SELECT count(*) AS letters FROM (
                 SELECT FROM dead_letters AS d WHERE d.cause = k.cause AND d.last_at > now() - interval '1 day' LIMIT 10001) AS d) AS n) AS dead_today,
-       array_to_string(ARRAY(SELECT DISTINCT d.part FROM scope_denials AS d ORDER BY d.part), ',') AS denied
-FROM (SELECT) AS one LEFT JOIN control AS c ON true;
+       array_to_string(ARRAY(SELECT DISTINCT d.part FROM scope_denials AS d ORDER BY d.part), ',') AS denied;

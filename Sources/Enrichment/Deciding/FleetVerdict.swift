@@ -37,6 +37,7 @@ package struct FleetVerdict: Equatable, Sendable {
         package var oldestDueSeconds: Double = 0
         package var isPaused = false
         package var pausedBy: String?
+        package var pausedSeconds: Double?
         package var workers: [WorkerFacts] = []
         package var deniedParts: [String] = []
         /// Dead letters of the last day.
@@ -66,7 +67,8 @@ package struct FleetVerdict: Equatable, Sendable {
         // One that never said anything may be of a version that does not.
         let speaking = alive.filter { $0.verdict == nil || $0.heartbeatAge <= Self.silenceSeconds }
         if facts.isPaused {
-            (word, why, next) = (.paused, "by \(facts.pausedBy ?? "somebody")", "engagement-worker resume")
+            let since = facts.pausedSeconds.map { ", for \(Self.span($0))" } ?? ""
+            (word, why, next) = (.paused, "by \(facts.pausedBy ?? "somebody")\(since)", "engagement-worker resume")
         } else if alive.isEmpty {
             (word, why, next) = (.stopped, "no worker runs", "engagement-worker run")
         } else if speaking.isEmpty {
@@ -87,9 +89,20 @@ package struct FleetVerdict: Equatable, Sendable {
         }
     }
 
-    /// The reason, if all that speak have this verdict.
+    /// The reason, if all that have said anything have this verdict.
     private static func shared(_ verdict: Heartbeat.Verdict, _ workers: [WorkerFacts]) -> String? {
-        workers.allSatisfy { $0.verdict == verdict } ? workers.lazy.compactMap(\.why).first ?? verdict.rawValue : nil
+        let told = workers.filter { $0.verdict != nil }
+        guard !told.isEmpty, told.allSatisfy({ $0.verdict == verdict }) else { return nil }
+        return told.lazy.compactMap(\.why).first ?? verdict.rawValue
+    }
+
+    private static func span(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<120: "\(Int(seconds)) s"
+        case ..<7_200: "\(Int(seconds / 60)) min"
+        case ..<172_800: "\(Int(seconds / 3_600)) h"
+        default: "\(Int(seconds / 86_400)) d"
+        }
     }
 
     private static func notes(_ facts: Facts) -> [Note] {
@@ -107,6 +120,13 @@ package struct FleetVerdict: Equatable, Sendable {
                     text:
                         "\(count(silent, "worker")) of which nothing is known: of an older version, or without a right",
                     next: "engagement-worker doctor"))
+        }
+        let hanging = facts.workers.filter { $0.isAlive && $0.verdict != nil && $0.heartbeatAge > silenceSeconds }
+        if let age = hanging.map(\.heartbeatAge).max(), hanging.count < alive {
+            notes.append(
+                Note(
+                    text: "\(hanging.count) of \(alive) workers said nothing for \(span(age))",
+                    next: "see its log, and start it anew"))
         }
         let gone = facts.workers.count { !$0.isAlive }
         if gone > 0, alive > 0 {

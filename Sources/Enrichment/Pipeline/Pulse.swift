@@ -9,7 +9,8 @@ struct Pulse: Sendable {
 
     let board: JobBoard
     let database: Database
-    let credentials: CredentialKeeper
+    /// Nil before there is one: while the worker still waits for the database.
+    let credentials: CredentialKeeper?
     let scopes: ScopeBook
     let report: Reporter
     let registry: WorkerRegistry
@@ -20,7 +21,7 @@ struct Pulse: Sendable {
     private let told = ToldFailure()
 
     init(
-        board: JobBoard, database: Database, credentials: CredentialKeeper, scopes: ScopeBook, report: Reporter,
+        board: JobBoard, database: Database, credentials: CredentialKeeper?, scopes: ScopeBook, report: Reporter,
         registry: WorkerRegistry, interval: Duration, noteInterval: Duration, vitals: Vitals, log: Log
     ) {
         self.board = board
@@ -39,6 +40,7 @@ struct Pulse: Sendable {
         var nextLine = ContinuousClock.now + interval
         while !Task.isCancelled {
             let beat = await beat()
+            if Task.isCancelled { return }
             vitals.note(beat)
             if .now >= nextLine {
                 log(beat)
@@ -54,10 +56,10 @@ struct Pulse: Sendable {
         if let beat = vitals.current?.beat { await note(beat) }
     }
 
-    /// Tells the database, unless it is away: not on the connection that leases and clock need. What cannot be told now is told with the
-    /// next one.
+    /// Tells the database, unless it is away; also that it refuses what the worker needs. Not on the connection that leases and clock need.
+    /// What cannot be told now is told with the next one.
     private func note(_ beat: Heartbeat) async {
-        guard !database.health.isLost else { return }
+        guard database.health.isConnected else { return }
         let activity = report.takeActivity()
         let failure = await atMost(Self.patience) { [registry, database, report] () -> PostgresError? in
             do throws(PostgresError) {
@@ -79,7 +81,7 @@ struct Pulse: Sendable {
         let summary =
             lost
             ? nil : await atMost(Self.patience) { [database] in try? await QueueSummary.read(on: database.keep) } ?? nil
-        let trouble = await credentials.trouble
+        let trouble = await credentials?.trouble
         let diagnosis = Diagnosis(
             Diagnosis.Facts(
                 due: summary?.due, databaseTrouble: database.health.trouble,

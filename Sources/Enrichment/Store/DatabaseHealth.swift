@@ -37,6 +37,8 @@ package final class DatabaseHealth: Sendable {
     func onQuiet(_ check: @escaping @Sendable () async -> Void) { state.withLock { $0.check = check } }
 
     package var isLost: Bool { state.withLock(\.isLost) }
+    /// No connection is broken, whatever the server refuses to do over them.
+    var isConnected: Bool { state.withLock(\.disconnected.isEmpty) }
     /// Why it does not serve, with what to do; nil while it does.
     var trouble: String? { state.withLock { $0.isLost ? $0.trouble : nil } }
     /// Before it listens for the first time it polls.

@@ -7,6 +7,8 @@ struct WorkerRegistry: Sendable {
     let host: String
     let processID: Int32
     let version: String
+    /// The command that it is instead of a worker.
+    let command: String?
 
     /// The worker's sign of life; the first one makes the row.
     ///
@@ -14,7 +16,10 @@ struct WorkerRegistry: Sendable {
     func register(holdsLock: Bool, on session: Session) async throws(PostgresError) {
         _ = try await session.query(
             Statements.workerRegister,
-            [.bigint(bootID), .text(host), .bigint(Int64(processID)), .text(version), .boolean(holdsLock)]
+            [
+                .bigint(bootID), .text(host), .bigint(Int64(processID)), .text(version), .boolean(holdsLock),
+                .textOrNull(command),
+            ]
         )
     }
 

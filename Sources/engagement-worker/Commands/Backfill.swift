@@ -22,7 +22,7 @@ struct Backfill: AsyncParsableCommand {
         let (since, until) = (try Self.time(since, "--since"), try Self.time(until, "--until"))
         if let since, let until, until <= since { throw Failure(.usage, "--until is not after --since") }
         let settings = try Setup.settings(options)
-        let last = try await Setup.walk(settings, until: until) { worker, progress in
+        let last = try await Setup.walk(settings, command: "backfill", until: until) { worker, progress in
             try await worker.backfill(since: since, until: until) { progress.show($0, limitedBy: $1) }
             return progress.last
         }
@@ -63,10 +63,11 @@ extension Failure {
 extension Setup {
     /// Gives a worker to what walks through the list, and shows how far that is.
     static func walk<Result>(
-        _ settings: Settings, until: UpdateTime?, _ work: (Worker, ProgressLine) async throws -> Result
+        _ settings: Settings, command: String, until: UpdateTime?, _ work: (Worker, ProgressLine) async throws -> Result
     ) async throws -> Result {
         let log = Setup.log(settings, descriptor: 2)
-        let worker = Worker(try Setup.worker(settings), credentials: try Setup.credentials(settings), log: log.log)
+        let worker = Worker(
+            try Setup.worker(settings, command: command), credentials: try Setup.credentials(settings), log: log.log)
         try await Setup.within(settings.startTimeout) { try await worker.connect() }
         try await worker.prepare()
         let progress = ProgressLine(isTerminal: isatty(2) == 1, until: until)

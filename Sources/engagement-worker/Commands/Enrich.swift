@@ -27,7 +27,8 @@ struct Enrich: AsyncParsableCommand {
         if dryRun { return try await DryRun(settings: settings, force: force, output: output).run(engagements) }
         let log = Setup.log(settings, descriptor: 2)
         let worker = Worker(
-            try Setup.worker(settings), credentials: try Setup.credentials(settings), log: log.log, keepsEnded: true
+            try Setup.worker(settings, command: "enrich"), credentials: try Setup.credentials(settings), log: log.log,
+            keepsEnded: true
         )
         try await Setup.within(settings.startTimeout) { try await worker.connect() }
         try await worker.prepare()

@@ -20,7 +20,7 @@ struct Verify: AsyncParsableCommand {
     func run() async throws {
         let since = try Backfill.time(since, "--since")
         let settings = try Setup.settings(options)
-        let found = try await Setup.walk(settings, until: nil) { worker, progress in
+        let found = try await Setup.walk(settings, command: "verify", until: nil) { worker, progress in
             try await worker.verify(since: since, repairs: repair) { progress.show($0, limitedBy: $1) }
         }
         show(found)

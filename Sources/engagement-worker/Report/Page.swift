@@ -122,7 +122,8 @@ struct Page {
     }
 
     private var partsNote: String {
-        let count = (overview.estimated.contains(.engagements) ? "≈ " : "") + Wording.count(overview.engagements)
+        guard let engagements = overview.engagements else { return "Of how many engagements could not be read." }
+        let count = (overview.estimated.contains(.engagements) ? "≈ " : "") + Wording.count(engagements)
         return "Of \(count) engagements" + (overview.estimated.contains(.parts) ? ", by a sample" : "") + "."
     }
 

@@ -13,7 +13,7 @@ extension Overview {
             .init(name: "oldest_due_s", value: oldestDueSeconds.map(JSONText.double) ?? .null),
             .init(name: "last_success_s", value: lastSuccessSeconds.map(JSONText.double) ?? .null),
             .init(name: "workers_alive", value: .integer(workersAlive)),
-            .init(name: "engagements", value: .integer(engagements)),
+            .init(name: "engagements", value: JSONText(engagements)),
             .init(name: "queue", value: .array(lanes.map(\.json))),
             .init(name: "reasons", value: .array(reasons.map(\.json))),
             .init(name: "parts", value: .array(parts.map(\.json))),

@@ -42,12 +42,14 @@ extension Overview {
     }
 
     private var partsTitle: String {
-        "parts of \(mark(.engagements).isEmpty ? "" : "≈ ")\(Wording.count(engagements)) engagement\(engagements == 1 ? "" : "s")"
+        guard let engagements else { return "parts of the engagements" }
+        return
+            "parts of \(mark(.engagements).isEmpty ? "" : "≈ ")\(Wording.count(engagements)) engagement\(engagements == 1 ? "" : "s")"
             + (estimated.contains(.parts) ? ", by a sample" : "")
     }
 
     private func partsText(_ style: Style) -> String {
-        guard engagements > 0 else { return "none yet\n" }
+        guard engagements != 0 else { return "none yet\n" }
         var table = Table([
             .init(title: "part"), .init(title: "complete", maximumWidth: 30),
             .init(title: "seen p50", alignment: .right),
@@ -81,9 +83,10 @@ extension Overview {
             let text = { (name: String) -> String? in (try? row.text(named: name)) ?? nil }
             let seconds = { (name: String) -> Double? in text(name).flatMap(Double.init) }
             let says =
-                text("is_alive") == "t"
-                ? (text("verdict") ?? "starting") + (seconds("beat_s").map { " \(Wording.seconds($0)) ago" } ?? "")
-                : "gone, seen \(seconds("beat_s").map(Wording.seconds) ?? "?") ago"
+                text("command").map { "command \($0)" }
+                ?? (text("is_alive") == "t"
+                    ? (text("verdict") ?? "starting") + (seconds("beat_s").map { " \(Wording.seconds($0)) ago" } ?? "")
+                    : "gone, seen \(seconds("beat_s").map(Wording.seconds) ?? "?") ago")
             table.add([
                 text("worker"), text("host"), text("pid"), text("version"), seconds("up_s").map(Wording.seconds), says,
                 seconds("requests_per_s").map { "\(($0 * 10).rounded() / 10)/s" }, text("listen"), text("holds"),

@@ -55,7 +55,8 @@ struct Overview {
     /// Nil: nothing is due, of the normal lane and above.
     var oldestDueSeconds: Double?
     var lastSuccessSeconds: Double?
-    var engagements: Int
+    /// Nil where they cannot be counted.
+    var engagements: Int?
     var lanes: [Lane]
     var reasons: [Reason]
     var parts: [Part]
@@ -83,38 +84,42 @@ struct Overview {
         var backgroundDue: Int
         var lastSuccessSeconds: Double?
         var lanes: [Lane]
-        fileprivate var facts: Row
+        fileprivate var facts: Row?
         fileprivate var workers: [Row]
+        fileprivate var troubles: [String]
 
         static func read(_ session: Session) async throws -> Core {
-            guard let facts = try await session.query(Statements.statusFacts).first else {
-                throw PostgresError.unexpectedResult(column: "paused")
-            }
+            let control = try await session.query(Statements.controlShow).first
             let lanes = try await session.query(Statements.statusQueue).map(Lane.init)
             let workers = try await session.query(Statements.statusWorkers)
+            var reader = SectionReader(session: session)
+            let facts = await reader.rows("notes", Statements.statusFacts).first
             let live = lanes.filter { $0.name != "background" }
             let oldest = live.filter { $0.due > 0 }.map { $0.oldestDueSeconds ?? 0 }.max()
             var verdict = FleetVerdict.Facts()
             verdict.due = live.reduce(0) { $0 + $1.due }
             verdict.oldestDueSeconds = oldest ?? 0
-            verdict.isPaused = try facts.textIfPresent("paused") == "t"
-            verdict.pausedBy = try facts.textIfPresent("paused_by")
-            verdict.workers = try workers.map(FleetVerdict.WorkerFacts.init)
-            verdict.deniedParts = try facts.text("denied").split(separator: ",").map(String.init)
-            verdict.deadToday = Int(try facts.integer("dead_today"))
+            verdict.isPaused = try control?.boolean("paused") ?? false
+            verdict.pausedBy = try control?.textIfPresent("paused_by")
+            verdict.pausedSeconds = try control?.doubleIfPresent("paused_s")
+            verdict.workers = try workers.filter { try $0.textIfPresent("command") == nil }
+                .map(FleetVerdict.WorkerFacts.init)
+            verdict.deniedParts = try facts?.text("denied").split(separator: ",").map(String.init) ?? []
+            verdict.deadToday = Int(try facts?.integer("dead_today") ?? 0)
             let successes =
-                try [facts.doubleIfPresent("success_s")] + workers.map { try $0.doubleIfPresent("success_s") }
+                try [facts?.doubleIfPresent("success_s")] + workers.map { try $0.doubleIfPresent("success_s") }
             return Core(
                 verdict: FleetVerdict(verdict), workersAlive: verdict.workers.count(where: \.isAlive),
                 oldestDueSeconds: oldest,
                 backgroundDue: lanes.first { $0.name == "background" }?.due ?? 0,
-                lastSuccessSeconds: successes.compactMap(\.self).min(), lanes: lanes, facts: facts, workers: workers)
+                lastSuccessSeconds: successes.compactMap(\.self).min(), lanes: lanes, facts: facts, workers: workers,
+                troubles: reader.troubles)
         }
     }
 
     /// - Parameter minutes: how far back the rate and the age go.
     static func read(_ session: Session, minutes: Int, _ core: Core) async throws -> Overview {
-        var reader = SectionReader(session: session)
+        var reader = SectionReader(session: session, troubles: core.troubles)
         let isLarge = core.lanes.contains { $0.due + ($0.inHand ?? 0) + $0.waiting > 10_000 }
         let reasons =
             isLarge
@@ -127,9 +132,9 @@ struct Overview {
         let scopes = await reader.rows("scopes", Statements.statusScopes)
         let walks = await reader.rows("completeness", Statements.statusWalks)
         let last = await reader.rows("minutes", Statements.statusMinutes, [.bigint(Int64(minutes))])
-        var engagements = Int(try core.facts.integer("engagements"))
-        if engagements > 10_000 {
-            engagements = max(engagements, Int(try core.facts.integer("engagements_about")))
+        var engagements = try core.facts.map { Int(try $0.integer("engagements")) }
+        if let facts = core.facts, let counted = engagements, counted > 10_000 {
+            engagements = max(counted, Int(try facts.integer("engagements_about")))
             reader.estimated.insert(.engagements)
         }
         return Overview(
