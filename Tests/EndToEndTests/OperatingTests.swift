@@ -31,7 +31,7 @@ import Testing
         #expect(metrics(in: rules).isSubset(of: Metrics.names), "\(metrics(in: rules).subtracting(Metrics.names))")
         let alerts = rules.matches(of: /alert: (\w+)/).map { String($0.output.1) }
         let runbooks = rules.matches(of: /runbook: deploy\/README.md#(\w+)/).map { String($0.output.1) }
-        #expect(alerts.count == 10 && runbooks == alerts.map { $0.lowercased() })
+        #expect(alerts.count == 12 && runbooks == alerts.map { $0.lowercased() })
         let manual = try Self.text("deploy/README.md")
         let tests = try Self.text("deploy/prometheus/rules_test.yml")
         for alert in alerts {
