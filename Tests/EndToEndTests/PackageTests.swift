@@ -136,6 +136,28 @@ import Testing
         }
         // The secret is a file, and the variables in the map are settings.
         #expect(manifests.contains("mountPath: /run/secrets/askelephant"))
+        let fits = """
+            import sys, yaml
+            found = list(yaml.safe_load_all(sys.stdin))
+            pods = {o["kind"]: o["spec"]["template"] for o in found if o["kind"] in ("Job", "Deployment")}
+            labels = {kind: pod["metadata"]["labels"].items() for kind, pod in pods.items()}
+            # The policy is for the pods of both; budget and Deployment are for the workers alone.
+            for o in found:
+                spec = o.get("spec", {})
+                if o["kind"] == "NetworkPolicy":
+                    assert all(spec["podSelector"]["matchLabels"].items() <= labels[kind] for kind in ("Job", "Deployment"))
+                if o["kind"] in ("Deployment", "PodDisruptionBudget"):
+                    chosen = spec["selector"]["matchLabels"].items()
+                    assert chosen <= labels["Deployment"] and not chosen <= labels["Job"], o["kind"]
+            # run waits for a lock or a right with no end, which only readiness and the start may tell.
+            worker = pods["Deployment"]["spec"]["containers"][0]
+            assert worker["livenessProbe"]["httpGet"]["path"] == "/livez"
+            assert worker["readinessProbe"]["httpGet"]["path"] == "/readyz"
+            start = worker["startupProbe"]
+            assert start["exec"]["command"] == ["/usr/bin/engagement-worker", "status"]
+            assert start["periodSeconds"] * start["failureThreshold"] >= 86400
+            """
+        try await expectSuccess(tools + "/bin/python", ["-c", fits], input: manifests)
         let yaml = "import sys, yaml\nfor path in sys.argv[1:]:\n    assert list(yaml.safe_load_all(open(path)))"
         try await expectSuccess(
             tools + "/bin/python",
@@ -180,6 +202,15 @@ import Testing
             let worker = try await stage.worker()
             try await stage.waitForLeases(7, of: worker)
             #expect(try await stage.database.value(query) == "7")
+            // Also where so many wait that queue_lanes() does not look for those in hand among them.
+            try await stage.database.run(
+                """
+                INSERT INTO enrichment_queue (engagement_id, available_at)
+                SELECT 'later ' || n, now() + interval '1 day' FROM generate_series(1, 10001) AS n
+                """)
+            #expect(try await stage.database.count("SELECT count(*) FROM queue_lanes() WHERE in_hand IS NULL") == 1)
+            #expect(try await stage.database.value(query) == "7")
+            try await stage.database.run("DELETE FROM enrichment_queue WHERE engagement_id LIKE 'later %'")
             for id in stage.ids(0..<7) { stage.world.releaseHold(id) }
             try await stage.drained()
             #expect(try await stage.database.value(query) == "0")
