@@ -47,6 +47,22 @@ import Testing
         return Set(found.split(separator: "\n").map(String.init))
     }
 
+    /// Each library that its programs ask for is in it, or in a package that it names.
+    private func expectThatItDependsOnWhatItLoads(_ package: String) async throws {
+        let depends = try await expectSuccess("dpkg-deb", ["-f", package, "Depends"])
+        let named = Set(depends.split(separator: ",").compactMap { $0.split(whereSeparator: \.isWhitespace).first })
+        let own = "$(find \(Self.root)/usr/lib -path '*/engagement-worker/*.so*')"
+        let asked = try await expectSuccess(
+            "sh", ["-c", "objdump -p \(Self.root)/usr/bin/engagement-worker \(own)"])
+        let libraries = Set(asked.matches(of: /NEEDED +(\S+)/).map { String($0.output.1) })
+        #expect(libraries.contains("libpq.so.5"))
+        for library in libraries {
+            if FileManager.default.fileExists(atPath: "\(Self.root)/usr/lib/engagement-worker/\(library)") { continue }
+            let owner = try await inDebian("dpkg -S '*/\(library)'").output.prefix { $0 != ":" }
+            #expect(named.contains(owner), "\(library) is of \(owner), which is not in: \(depends)")
+        }
+    }
+
     @Test(.enabled(if: getuid() == 0)) func theDebianPackageIsInstalledRunAndRemoved() async throws {
         defer { try? FileManager.default.removeItem(atPath: Self.root) }
         let printed = try await expectSuccess(
@@ -58,7 +74,7 @@ import Testing
         try await debian()
         let before = try await files()
         try FileManager.default.copyItem(atPath: package, toPath: Self.root + "/worker.deb")
-        let installed = try await inDebian("dpkg -i /worker.deb && rm /worker.deb")
+        let installed = try await inDebian("dpkg -i /worker.deb")
         #expect(installed.status == 0, "\(installed.errors)")
         let added = try await files().subtracting(before).map { String($0.dropFirst(Self.root.count)) }
         for file in [
@@ -70,7 +86,14 @@ import Testing
             // /lib is /usr/lib there.
             #expect(added.contains(file) || added.contains("/usr" + file), "\(file)")
         }
-        #expect(try await inDebian("stat -c %a /etc/engagement-worker/engagement-worker.env").output == "600\n")
+        let mode = "stat -c %a /etc/engagement-worker/engagement-worker.env"
+        #expect(try await inDebian(mode).output == "600\n")
+        // An upgrade leaves it as somebody has made it.
+        let upgraded = try await inDebian(
+            "chmod 640 /etc/engagement-worker/engagement-worker.env && dpkg -i /worker.deb >&2 && rm /worker.deb && \(mode)"
+        )
+        #expect(upgraded.output == "640\n", "\(upgraded.errors)")
+        try await expectThatItDependsOnWhatItLoads(package)
         #expect(try await inDebian("engagement-worker version").output.hasPrefix("engagement-worker "))
         // The example is a configuration that says nothing.
         let offline = try await inDebian(
