@@ -28,7 +28,8 @@ END $$;
 
 GRANT USAGE ON SCHEMA :"schema" TO :"inserter", :"worker", :"reader", :"reader_all";
 
--- Who inserts: the public columns of the queue, the id for libraries that say RETURNING, and what became of it.
+-- Who inserts: the public columns of the queue, and the id for libraries that say RETURNING. What became of it, enrichment_state() tells
+-- those who may read all.
 GRANT INSERT (engagement_id, reason, priority, available_at), SELECT (id) ON :"schema".enrichment_queue TO :"inserter";
 
 -- Who works.
@@ -83,6 +84,7 @@ GRANT SELECT ON :"schema".public_engagements, :"schema".public_users, :"schema".
     :"schema".public_crm_links, :"schema".public_tags, :"schema".public_tag_links, :"schema".freshness, :"schema".queue_health, :"schema".coverage_by_part,
     :"schema".status_hourly TO :"reader";
 
--- Who reads everything, and changes nothing: analysts with leave, status, doctor, report, scopes, dead list and show.
+-- Who reads everything, and changes nothing: analysts with leave, status, report, scopes, dead list and show, enrich --dry-run. Not doctor,
+-- which asks whether run could work by this role: give it the worker's.
 GRANT SELECT ON ALL TABLES IN SCHEMA :"schema" TO :"reader_all";
 COMMIT;

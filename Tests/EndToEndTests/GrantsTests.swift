@@ -73,6 +73,15 @@ import Testing
                 #expect(expected.contains(rights), "\(role) on \(object): \(rights)")
             }
             #expect(Self.tables.union(Self.ledgers).union(Self.open).isSubset(of: seen))
+            // No transcript, no address, no recording is in what the reader sees.
+            let told = try await stage.database.run(
+                """
+                SELECT concat_ws('.', c.relname, a.attname) AS column
+                FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+                WHERE c.relnamespace = 'askelephant'::regnamespace AND has_column_privilege('askelephant_reader', c.oid, a.attnum, 'SELECT')
+                    AND a.attname ~ 'mail|phone|address|transcript|url|recording|media|raw|payload|doc'
+                """)
+            #expect(try told.map { try $0.text("column") } == [])
         }
     }
 
@@ -91,6 +100,7 @@ import Testing
             for sql in [
                 "SELECT engagement_id FROM askelephant.enrichment_queue", "SELECT FROM askelephant.engagements",
                 "DELETE FROM askelephant.enrichment_queue",
+                "SELECT state FROM askelephant.enrichment_state('\(stage.world.id(1))')",
                 "INSERT INTO askelephant.enrichment_queue (engagement_id, leased_by) VALUES ('x', 1)",
             ] {
                 let refused = try await psql(sql)
@@ -156,6 +166,10 @@ import Testing
                     ended.status == 78 && ended.errors.contains("the role lacks a right"),
                     "\(arguments): \(ended.errors)")
             }
+            // Whether a worker could work by this role: no.
+            let doctor = try await stage.command(["doctor"], url)
+            #expect(
+                doctor.status == 1 && doctor.output.contains(/✗ rights .* lacks INSERT/), "\(doctor.output)")
         }
     }
 

@@ -57,6 +57,19 @@ struct MonitorTests {
         #expect(answer("/livez", both).status == .ok)
         #expect(answer("/readyz", both).text == "acme: it has ended\n")
         #expect(!DeadMansSwitch.isWell(both))
+        // Its last word would be told for ever, and its heartbeat would look stuck; what it did remains done.
+        let lines = Metrics.text(both, version: "1").split(separator: "\n")
+        #expect(!lines.contains { $0.hasPrefix("engagement_worker_heartbeat_age_seconds{workspace=\"acme\"") })
+        #expect(!lines.contains { $0.hasPrefix("engagement_worker_verdict{workspace=\"acme\"") })
+        #expect(lines.contains("engagement_worker_requests_total{workspace=\"acme\"} 0"))
+        #expect(lines.contains("engagement_worker_heartbeat_age_seconds{workspace=\"globex\"} 3"))
+    }
+
+    /// The alerts tell one that has not come to work yet by this: its counters are there, a heartbeat is not.
+    @Test func whoStartsHasCountersAndNoHeartbeat() {
+        let text = Metrics.text([reading(nil, workspace: "acme")], version: "1")
+        #expect(text.contains("\nengagement_worker_requests_total{workspace=\"acme\"} 0\n"))
+        #expect(!text.contains("\nengagement_worker_heartbeat_age_seconds{"))
     }
 
     @Test func nothingElseIsThere() {

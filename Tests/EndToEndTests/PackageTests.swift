@@ -47,6 +47,22 @@ import Testing
         return Set(found.split(separator: "\n").map(String.init))
     }
 
+    /// Each library that its programs ask for is in it, or in a package that it names.
+    private func expectThatItDependsOnWhatItLoads(_ package: String) async throws {
+        let depends = try await expectSuccess("dpkg-deb", ["-f", package, "Depends"])
+        let named = Set(depends.split(separator: ",").compactMap { $0.split(whereSeparator: \.isWhitespace).first })
+        let own = "$(find \(Self.root)/usr/lib -path '*/engagement-worker/*.so*')"
+        let asked = try await expectSuccess(
+            "sh", ["-c", "objdump -p \(Self.root)/usr/bin/engagement-worker \(own)"])
+        let libraries = Set(asked.matches(of: /NEEDED +(\S+)/).map { String($0.output.1) })
+        #expect(libraries.contains("libpq.so.5"))
+        for library in libraries {
+            if FileManager.default.fileExists(atPath: "\(Self.root)/usr/lib/engagement-worker/\(library)") { continue }
+            let owner = try await inDebian("dpkg -S '*/\(library)'").output.prefix { $0 != ":" }
+            #expect(named.contains(owner), "\(library) is of \(owner), which is not in: \(depends)")
+        }
+    }
+
     @Test(.enabled(if: getuid() == 0)) func theDebianPackageIsInstalledRunAndRemoved() async throws {
         defer { try? FileManager.default.removeItem(atPath: Self.root) }
         let printed = try await expectSuccess(
@@ -58,7 +74,7 @@ import Testing
         try await debian()
         let before = try await files()
         try FileManager.default.copyItem(atPath: package, toPath: Self.root + "/worker.deb")
-        let installed = try await inDebian("dpkg -i /worker.deb && rm /worker.deb")
+        let installed = try await inDebian("dpkg -i /worker.deb")
         #expect(installed.status == 0, "\(installed.errors)")
         let added = try await files().subtracting(before).map { String($0.dropFirst(Self.root.count)) }
         for file in [
@@ -70,7 +86,14 @@ import Testing
             // /lib is /usr/lib there.
             #expect(added.contains(file) || added.contains("/usr" + file), "\(file)")
         }
-        #expect(try await inDebian("stat -c %a /etc/engagement-worker/engagement-worker.env").output == "600\n")
+        let mode = "stat -c %a /etc/engagement-worker/engagement-worker.env"
+        #expect(try await inDebian(mode).output == "600\n")
+        // An upgrade leaves it as somebody has made it.
+        let upgraded = try await inDebian(
+            "chmod 640 /etc/engagement-worker/engagement-worker.env && dpkg -i /worker.deb >&2 && rm /worker.deb && \(mode)"
+        )
+        #expect(upgraded.output == "640\n", "\(upgraded.errors)")
+        try await expectThatItDependsOnWhatItLoads(package)
         #expect(try await inDebian("engagement-worker version").output.hasPrefix("engagement-worker "))
         // The example is a configuration that says nothing.
         let offline = try await inDebian(
@@ -136,6 +159,28 @@ import Testing
         }
         // The secret is a file, and the variables in the map are settings.
         #expect(manifests.contains("mountPath: /run/secrets/askelephant"))
+        let fits = """
+            import sys, yaml
+            found = list(yaml.safe_load_all(sys.stdin))
+            pods = {o["kind"]: o["spec"]["template"] for o in found if o["kind"] in ("Job", "Deployment")}
+            labels = {kind: pod["metadata"]["labels"].items() for kind, pod in pods.items()}
+            # The policy is for the pods of both; budget and Deployment are for the workers alone.
+            for o in found:
+                spec = o.get("spec", {})
+                if o["kind"] == "NetworkPolicy":
+                    assert all(spec["podSelector"]["matchLabels"].items() <= labels[kind] for kind in ("Job", "Deployment"))
+                if o["kind"] in ("Deployment", "PodDisruptionBudget"):
+                    chosen = spec["selector"]["matchLabels"].items()
+                    assert chosen <= labels["Deployment"] and not chosen <= labels["Job"], o["kind"]
+            # run waits for a lock or a right with no end, which only readiness and the start may tell.
+            worker = pods["Deployment"]["spec"]["containers"][0]
+            assert worker["livenessProbe"]["httpGet"]["path"] == "/livez"
+            assert worker["readinessProbe"]["httpGet"]["path"] == "/readyz"
+            start = worker["startupProbe"]
+            assert start["exec"]["command"] == ["/usr/bin/engagement-worker", "status"]
+            assert start["periodSeconds"] * start["failureThreshold"] >= 86400
+            """
+        try await expectSuccess(tools + "/bin/python", ["-c", fits], input: manifests)
         let yaml = "import sys, yaml\nfor path in sys.argv[1:]:\n    assert list(yaml.safe_load_all(open(path)))"
         try await expectSuccess(
             tools + "/bin/python",
@@ -180,6 +225,15 @@ import Testing
             let worker = try await stage.worker()
             try await stage.waitForLeases(7, of: worker)
             #expect(try await stage.database.value(query) == "7")
+            // Also where so many wait that queue_lanes() does not look for those in hand among them.
+            try await stage.database.run(
+                """
+                INSERT INTO enrichment_queue (engagement_id, available_at)
+                SELECT 'later ' || n, now() + interval '1 day' FROM generate_series(1, 10001) AS n
+                """)
+            #expect(try await stage.database.count("SELECT count(*) FROM queue_lanes() WHERE in_hand IS NULL") == 1)
+            #expect(try await stage.database.value(query) == "7")
+            try await stage.database.run("DELETE FROM enrichment_queue WHERE engagement_id LIKE 'later %'")
             for id in stage.ids(0..<7) { stage.world.releaseHold(id) }
             try await stage.drained()
             #expect(try await stage.database.value(query) == "0")

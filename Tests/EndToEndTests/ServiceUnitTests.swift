@@ -19,13 +19,14 @@ import Testing
         #expect(complaints.isEmpty, "\(complaints)")
     }
 
-    /// It starts, waits longer than the drain timeout, and does not start anew what cannot heal.
+    /// It starts, as long as a migration takes, waits longer than the drain timeout, and does not start anew what cannot heal.
     @Test func itFitsTheBinary() throws {
         let text = try String(contentsOfFile: Self.unit, encoding: .utf8)
         for line in [
             "Type=notify", "ExecStart=/usr/bin/engagement-worker run", "RestartPreventExitStatus=64 78",
             "WatchdogSec=60",
-            "LoadCredential=askelephant-token:/etc/engagement-worker/askelephant-token", "TimeoutStopSec=35",
+            "LoadCredential=askelephant-token:/etc/engagement-worker/askelephant-token", "TimeoutStartSec=infinity",
+            "TimeoutStopSec=35",
         ] {
             #expect(text.contains("\n\(line)\n"), "\(line)")
         }
