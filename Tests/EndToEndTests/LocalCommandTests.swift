@@ -65,8 +65,10 @@ struct LocalCommandTests {
             #expect(try await stage.command(print, bare).status == 0)
 
             let lines = example.output.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-                // One of the two names of a token may be set, and of workspaces.
-                let isOther = ["#ASKELEPHANT_TOKEN=", "#ENGAGEMENT_WORKER_WORKSPACES_FILE="].contains {
+                // One of the two names of a token may be set, of the database, and of workspaces.
+                let isOther = [
+                    "#ASKELEPHANT_TOKEN=", "#DATABASE_URL_FILE=", "#ENGAGEMENT_WORKER_WORKSPACES_FILE=",
+                ].contains {
                     line.hasPrefix($0)
                 }
                 let isSetting = line.hasPrefix("#") && !line.hasPrefix("# ") && !isOther
@@ -78,7 +80,7 @@ struct LocalCommandTests {
             let rows = try #require(
                 try JSONSerialization.jsonObject(with: Data(loaded.output.utf8)) as? [[String: Any]])
             let fromFile = rows.filter { ($0["source"] as? String)?.contains(file) == true }
-            #expect(fromFile.count == Settings.declarations.count - 3)
+            #expect(fromFile.count == Settings.declarations.count - 4)
             let defaults = Dictionary(uniqueKeysWithValues: Settings().table.map { ($0.name, $0.value) })
             for row in fromFile {
                 let name = try #require(row["name"] as? String)

@@ -44,7 +44,37 @@ import Testing
             let value = declaration.show(Settings()) ?? declaration.sample ?? ""
             let settings = try Settings.resolve(
                 environment: [declaration.variable: value], contents: { _ in "acme=ws_acme,/token" })
-            #expect(settings.sources == [declaration.variable: .environment], "\(declaration.variable)")
+            var sources = settings.sources
+            // A file of it is as good as itself.
+            if sources["DATABASE_URL"] == .file(path: value, line: 1) { sources["DATABASE_URL"] = nil }
+            #expect(sources == [declaration.variable: .environment], "\(declaration.variable)")
+        }
+    }
+
+    @Test func theDatabaseIsNamedByAFile() throws {
+        let url = "postgresql://worker:c4n4ry@db.example/crm"
+        func resolve(_ environment: [String: String], _ text: String?) throws -> Settings {
+            try Settings.resolve(environment: environment, exists: { _ in text != nil }, contents: { _ in text })
+        }
+        let settings = try resolve(["DATABASE_URL_FILE": "/url"], url + "\n")
+        #expect(settings.databaseURL?.reveal() == url)
+        #expect(settings.databaseURL?.description == "postgresql://worker:***@db.example/crm")
+        #expect(settings.sources["DATABASE_URL"] == .file(path: "/url", line: 1))
+        let surroundings = try resolve(["CREDENTIALS_DIRECTORY": "/credentials"], url)
+        #expect(surroundings.databaseURLFile == "/credentials/database-url")
+        #expect(surroundings.databaseURL?.reveal() == url)
+        // What is said plainly wins over what is there.
+        let both = try resolve(["CREDENTIALS_DIRECTORY": "/credentials", "DATABASE_URL": "host=a"], url)
+        #expect(both.databaseURL?.reveal() == "host=a" && both.databaseURLFile == nil)
+        for (environment, text, problem) in [
+            (["DATABASE_URL_FILE": "/url", "DATABASE_URL": "host=a"], url, "are both set"),
+            (["DATABASE_URL_FILE": "/url"], nil, "cannot be read: /url"),
+            (["DATABASE_URL_FILE": "/url"], " \n", "is empty"),
+            (["DATABASE_URL_FILE": "/url"], "c4n4ry", "/url: is neither"),
+        ] as [([String: String], String?, String)] {
+            let error = #expect(throws: SettingsError.self) { try resolve(environment, text) }
+            #expect(error?.mistakes.count == 1 && error?.description.contains(problem) == true, "\(problem)")
+            #expect(error?.description.contains("c4n4ry") == false)
         }
     }
 

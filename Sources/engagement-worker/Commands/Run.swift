@@ -78,6 +78,7 @@ extension Run {
         ]
         let log = settings.log(log)
         log(.notice, .workerStart, "starting", fields)
+        Setup.warnIfExposed(settings.databaseURLFile, "database's address", "DATABASE_URL_FILE", log)
         if case .file(let path) = settings.tokenSource {
             let name = settings.workspace.map { "workspace \($0)" } ?? "ASKELEPHANT_TOKEN_FILE"
             Setup.warnIfExposed(path, "token", name, log)

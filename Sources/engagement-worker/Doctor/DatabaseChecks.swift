@@ -180,11 +180,11 @@ struct DatabaseChecks {
                     dead: try bloat.integer("dead"), pid: try bloat.integerIfPresent("pid"),
                     age: try bloat.doubleIfPresent("age_s")))
         }
-        guard let facts = try await session.query(Statements.statusFacts).first else { return }
-        if try facts.textIfPresent("paused") == "t" {
+        guard let control = try await session.query(Statements.controlShow).first else { return }
+        if try control.boolean("paused") {
             add(
                 .warning(
-                    "workers", "paused by \(try facts.textIfPresent("paused_by") ?? "somebody")",
+                    "workers", "paused by \(try control.textIfPresent("paused_by") ?? "somebody")",
                     next: "engagement-worker resume"))
         }
     }

@@ -8,6 +8,9 @@ extension Settings {
             "DATABASE_URL", \.databaseURL, .connection, sample: "postgresql://worker@db.example.com/crm",
             help: "The database; without it libpq's own PG* variables hold"),
         .variable(
+            "DATABASE_URL_FILE", \.databaseURLFile, .path, sample: "/run/secrets/database-url",
+            help: "A file that holds DATABASE_URL instead, so that its password is in no environment"),
+        .variable(
             "ENGAGEMENT_WORKER_MIGRATE_DATABASE_URL", \.migrateDatabaseURL, .connection,
             sample: "postgresql://owner@db.example.com/crm",
             help: "The database as a role that may create tables, for migrations only"),

@@ -10,6 +10,7 @@ struct Settings: Equatable, Sendable {
 
     // Secrets and addresses: environment or file only.
     var databaseURL: Secret?
+    var databaseURLFile: String?
     var migrateDatabaseURL: Secret?
     var listenDatabaseURL: Secret?
     var token: Secret?

@@ -22,6 +22,7 @@ extension Settings {
         resolution.readAll()
         resolution.refuseUnknownNames()
         resolution.addSurroundings(environment, exists)
+        resolution.readDatabaseURL(contents)
         resolution.readWorkspaces(contents)
         resolution.checkTogether()
         guard resolution.mistakes.isEmpty else { throw SettingsError(mistakes: resolution.mistakes) }
@@ -114,6 +115,12 @@ private struct Resolution {
         let libpq = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"]
         settings.hasLibpqVariables = libpq.contains { environment[$0, default: ""] != "" }
         guard let directory = environment["CREDENTIALS_DIRECTORY"], directory != "" else { return }
+        if settings.databaseURL == nil, settings.databaseURLFile == nil,
+            case let file = directory + "/database-url", exists(file)
+        {
+            settings.databaseURLFile = file
+            settings.sources["DATABASE_URL_FILE"] = .credentialsDirectory
+        }
         if settings.tokenSource == nil, case let file = directory + "/askelephant-token", exists(file) {
             settings.tokenFile = file
             settings.sources["ASKELEPHANT_TOKEN_FILE"] = .credentialsDirectory
@@ -121,6 +128,23 @@ private struct Resolution {
         if settings.webhookSecretFile == nil, case let file = directory + "/webhook-secret", exists(file) {
             settings.webhookSecretFile = file
             settings.sources["ENGAGEMENT_WORKER_WEBHOOK_SECRET_FILE"] = .credentialsDirectory
+        }
+    }
+
+    /// The file that holds the database's address.
+    mutating func readDatabaseURL(_ contents: (String) -> String?) {
+        guard let path = settings.databaseURLFile else { return }
+        guard settings.databaseURL == nil else {
+            return refuse("DATABASE_URL", "and DATABASE_URL_FILE are both set; remove one of them")
+        }
+        guard let text = contents(path)?.trimmed, !text.isEmpty else {
+            return refuse("DATABASE_URL_FILE", "names a file that is empty or cannot be read: \(path)")
+        }
+        do throws(BadValue) {
+            settings.databaseURL = try SettingKind<Secret?>.connection.parse(text)
+            settings.sources["DATABASE_URL"] = .file(path: path, line: 1)
+        } catch {
+            refuse("DATABASE_URL_FILE", "\(path): \(error.reason)")
         }
     }
 
