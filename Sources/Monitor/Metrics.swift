@@ -31,7 +31,8 @@ package enum Metrics {
         func gauge(_ name: String, _ help: String, _ value: (Vitals.Reading, Heartbeat) -> [(String, String, Double?)])
             -> Family
         {
-            let samples = readings.flatMap { reading in
+            // What one was that has ended is no more; what it did stays done.
+            let samples = readings.filter { !$0.hasEnded }.flatMap { reading in
                 (reading.beat.map { value(reading, $0) } ?? []).compactMap { label, labelled, number in
                     number.map { (labels(reading, label, labelled), $0) }
                 }

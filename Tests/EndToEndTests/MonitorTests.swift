@@ -59,6 +59,18 @@ struct MonitorTests {
         #expect(!DeadMansSwitch.isWell(both))
     }
 
+    /// Its last values would say for ever how it was; what it did still counts.
+    @Test func whoHasEndedHasNoGauges() throws {
+        let ended = Vitals.Reading(
+            workspace: "acme", beat: beat { $0.lastSuccessSeconds = 1 }, age: .seconds(900), activity: Activity(),
+            hasEnded: true)
+        let lines = Metrics.text([ended, reading(beat(), workspace: "globex")], version: "1").split(separator: "\n")
+        let acme = lines.filter { $0.contains(#"workspace="acme""#) }
+        #expect(acme.contains { $0.hasPrefix("engagement_worker_jobs_total{") })
+        #expect(acme.allSatisfy { $0.firstMatch(of: /^[a-z_]+_total\{/) != nil }, "\(acme)")
+        #expect(lines.contains(#"engagement_worker_verdict{workspace="globex",verdict="healthy"} 1"#))
+    }
+
     @Test func nothingElseIsThere() {
         for path in ["/", "/metrics/", "/livez/x", ""] { #expect(answer(path, []).status == .notFound) }
         #expect(Monitor.answer(.post, "/metrics", isVerbose: false, [], version: "1").status == .methodNotAllowed)

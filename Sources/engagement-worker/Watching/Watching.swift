@@ -38,8 +38,9 @@ struct Watching: Sendable {
         }
     }
 
-    private static func line(_ reading: Vitals.Reading) -> String {
+    static func line(_ reading: Vitals.Reading) -> String {
         let name = reading.workspace.map { "\($0): " } ?? ""
+        if reading.hasEnded { return name + "ended" }
         guard let beat = reading.beat else { return name + "starting" }
         var facts = [beat.verdict.rawValue] + (beat.why.map { [$0] } ?? [])
         if let due = beat.due { facts.append("\(Wording.bounded(due)) due") }
