@@ -23,7 +23,7 @@ struct Run: AsyncParsableCommand {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let settings = try Setup.settings(options)
         try OpenFiles.makeRoom(for: settings, receives: settings.receives)
-        let output = Setup.log(settings, descriptor: 1)
+        let output = Setup.serviceLog(settings)
         let members = try settings.members()
         let fleet = Fleet(
             try members.map { (try Setup.worker($0), try Setup.credentials($0)) }, log: output.log)
