@@ -54,9 +54,9 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
-            name: "Receiver",
+            name: "Serving",
             dependencies: [
-                "AskElephant", "Enrichment", "Postgres",
+                "Enrichment",
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -68,13 +68,23 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "Receiver",
+            dependencies: [
+                "AskElephant", "Enrichment", "Postgres", "Serving",
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "Monitor",
             dependencies: [
-                "Enrichment",
+                "Enrichment", "Serving",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -103,9 +113,11 @@ let package = Package(
                 "Postgres",
                 "Receiver",
                 "SQLText",
+                "Serving",
                 "Simulator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
@@ -148,9 +160,11 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "engagement-worker", "AskElephant", "Enrichment", "Monitor", "Postgres", "Receiver", "SQLText",
+                "Serving",
                 "Simulator",
                 "TestKit",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),

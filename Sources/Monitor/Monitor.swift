@@ -1,54 +1,52 @@
 package import Enrichment
 import HTTPTypes
 import HummingbirdCore
-import Logging
 import NIOCore
-import NIOPosix
-import Synchronization
+import Serving
 
 /// Answers those who watch the process, over plain HTTP: `/livez`, `/readyz` and `/metrics`. It changes nothing and shows
 /// nothing of an engagement.
 package final class Monitor: Sendable {
     private let version: String
     private let readings: @Sendable () -> [Vitals.Reading]
-    private let listener = Mutex<(any Channel)?>(nil)
+    private let log: Log
 
     /// - Parameter readings: one a worker of the process.
-    package init(version: String, readings: @escaping @Sendable () -> [Vitals.Reading]) {
+    package init(version: String, log: Log, readings: @escaping @Sendable () -> [Vitals.Reading]) {
         self.version = version
+        self.log = log
         self.readings = readings
     }
 
     /// Returns once connections are accepted; the port. It serves until the process ends.
     package func start(host: String, port: Int) async throws -> Int {
-        let (listeners, announce) = AsyncThrowingStream<any Channel, any Error>.makeStream()
-        let http = HTTP1Channel(
-            responder: { request, writer, _ in try await self.respond(request, writer) },
-            configuration: .init(idleTimeout: .seconds(10)))
-        let server = Server(
-            childChannelSetup: http,
-            configuration: ServerConfiguration(
-                address: .hostname(host, port: port),
-                availableConnectionsDelegate: MaximumAvailableConnections(Self.maxConnections, logger: Self.silence)),
-            onServerRunning: { announce.yield($0) },
-            eventLoopGroup: .singletonMultiThreadedEventLoopGroup, logger: Self.silence)
-        Task {
-            do {
-                try await server.run()
-                announce.finish()
-            } catch {
-                announce.finish(throwing: error)
-            }
+        let listening = Listener.Configuration(
+            host: host, port: port, maxConnections: Self.maxConnections, requestTimeout: Self.requestTimeout)
+        let listener = Listener(
+            listening, logger: LibraryLog(log).logger("monitor"),
+            respond: { request, writer in try await self.respond(request, writer) },
+            tell: { self.tell($0) })
+        return try await listener.start()
+    }
+
+    private func tell(_ event: Listener.Event) {
+        switch event {
+        case .ready(let address):
+            log(.notice, .monitorReady, "health and metrics are served", [.address: .string(address)])
+        case .lost:
+            log(
+                .warning, .monitorLost,
+                "health and metrics are not served until the port is open again: it is tried each second",
+                [
+                    .hint:
+                        "nothing if monitor.ready follows; else see this process's open files, and who has its port (ss -ltnp)"
+                ])
         }
-        for try await channel in listeners {
-            listener.withLock { $0 = channel }
-            return channel.localAddress?.port ?? port
-        }
-        throw CancellationError()
     }
 
     package static let maxConnections = 64
-    private static let silence = Logger(label: "monitor", factory: { _ in SwiftLogNoOpLogHandler() })
+    /// A probe and a scrape are one small request each.
+    private static let requestTimeout: Duration = .seconds(5)
 
     /// What a path is answered with.
     struct Answer: Equatable {
@@ -71,6 +69,8 @@ package final class Monitor: Sendable {
                 headerFields: [
                     .contentType: answer.type, .contentLength: String(answer.text.utf8.count),
                     .cacheControl: "no-store",
+                    // So that nobody holds a place by a body that comes drop by drop, or by asking again and again.
+                    .connection: "close",
                 ]),
             body: ResponseBody(byteBuffer: ByteBuffer(string: body)))
     }

@@ -8,6 +8,7 @@ import Glibc
 package actor Connection {
     private let thread: ConnectionThread
     private let configuration: ConnectionConfiguration
+    private let noted: @Sendable (Notice) -> Void
     private var socket: PGSocket?
     private var prepared: Set<String> = []
     /// Written by ``interrupt()`` to wake a wait for notifications.
@@ -17,15 +18,22 @@ package actor Connection {
 
     /// Connects, pins the session's settings and takes the shared lock, all within the connect timeout. Behind a pooler
     /// there is nothing to pin; but a pooler takes connections for a server that is away, so one statement tries it.
-    package static func open(_ configuration: ConnectionConfiguration) async throws(PostgresError) -> Connection {
-        let connection = try Connection(configuration)
+    ///
+    /// - Parameter noted: is told what the server says beside its answers, on the connection's thread.
+    package static func open(
+        _ configuration: ConnectionConfiguration, noted: @escaping @Sendable (Notice) -> Void = { _ in }
+    ) async throws(PostgresError) -> Connection {
+        let connection = try Connection(configuration, noted)
         try await connection.connect()
         return connection
     }
 
-    private init(_ configuration: ConnectionConfiguration) throws(PostgresError) {
+    private init(
+        _ configuration: ConnectionConfiguration, _ noted: @escaping @Sendable (Notice) -> Void
+    ) throws(PostgresError) {
         guard let thread = ConnectionThread() else { throw .connect(sqlState: nil) }
         self.configuration = configuration
+        self.noted = noted
         self.thread = thread
         wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
     }
@@ -106,6 +114,7 @@ package actor Connection {
         let deadline = ContinuousClock.now + configuration.connectTimeout
         guard let socket = PGSocket(configuration.keywords) else { throw .connect(sqlState: nil) }
         try socket.finishConnecting(until: deadline)
+        tellNotices(socket, nil)
         self.socket = socket
         do {
             if configuration.isPooled {
@@ -160,12 +169,17 @@ package actor Connection {
         collect: (PGSocket) throws(PostgresError) -> [Row]
     ) throws(PostgresError) -> [Row] {
         guard let socket else { throw .lost(statement: name, sqlState: nil) }
+        defer { tellNotices(socket, name) }
         guard send(socket) else { throw breakOff(.lost(statement: name, sqlState: nil)) }
         do {
             return try collect(socket)
         } catch {
             throw error.isConnectionLoss ? breakOff(error) : error
         }
+    }
+
+    private func tellNotices(_ socket: PGSocket, _ statement: String?) {
+        for notice in socket.takeNotices(of: statement) { noted(notice) }
     }
 
     private func breakOff(_ error: PostgresError) -> PostgresError {

@@ -9,6 +9,7 @@ final class PGSocket {
     enum WaitResult { case ready, woken, timedOut }
 
     let connection: OpaquePointer
+    private var notices = NoticeBox()
 
     /// Begins to connect; nil when libpq has no memory.
     init?(_ keywords: [(String, String)]) {
@@ -19,7 +20,13 @@ final class PGSocket {
         self.connection = connection
         // A failed connection has no result to read the SQLSTATE from; with this verbosity its message is the code alone.
         PQsetErrorVerbosity(connection, PQERRORS_SQLSTATE)
-        PQsetNoticeProcessor(connection, { _, _ in }, nil)
+        // It is called within calls of ours only, so never after this object.
+        PQsetNoticeReceiver(
+            connection,
+            { itself, result in
+                guard let itself, let result else { return }
+                Unmanaged<PGSocket>.fromOpaque(itself).takeUnretainedValue().notices.add(result)
+            }, Unmanaged.passUnretained(self).toOpaque())
     }
 
     deinit {
@@ -92,6 +99,9 @@ final class PGSocket {
         if let failure { throw failure }
         return rows
     }
+
+    /// What the server said beside its answers since this was asked last; the statement is the one that ran.
+    func takeNotices(of statement: String?) -> [Notice] { notices.take(statement) }
 
     func consumeInput() -> Bool {
         PQconsumeInput(connection) == 1

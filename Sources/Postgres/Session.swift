@@ -4,12 +4,13 @@
 /// A statement is never repeated here, since whether it took effect before the connection broke is not ours to guess:
 /// the caller gets the error and decides.
 package actor Session {
-    /// What a session tells about its connection; each change once.
+    /// What a session tells about its connection: each change once, and what the server says beside its answers.
     package enum Event: Sendable {
         case lost(PostgresError)
         case restored
         /// A pooler turned out to stand between us and the server.
         case pooled
+        case noted(Notice)
     }
 
     private var configuration: ConnectionConfiguration
@@ -105,7 +106,7 @@ package actor Session {
         var failures = 0
         while true {
             do throws(PostgresError) {
-                let opened = try await Connection.open(configuration)
+                let opened = try await Connection.open(configuration) { [report] in report(.noted($0)) }
                 try adopt(opened)
                 return opened
             } catch {

@@ -3,10 +3,10 @@ package import Enrichment
 import Glibc
 import HTTPTypes
 import HummingbirdCore
-import Logging
 import NIOCore
 import NIOPosix
 import Postgres
+import Serving
 import Synchronization
 
 /// Takes webhooks: a request is answered with 2xx once what it says is committed, and never before.
@@ -36,7 +36,6 @@ package final class Receiver: Sendable {
     package static let path = "/webhooks"
     package static let maxConnections = 256
     static let role = "receive"
-    private static let maxHeadBytes = 16 << 10
     private static let maxBodyBytes = 1 << 20
 
     private let configuration: Configuration
@@ -50,7 +49,7 @@ package final class Receiver: Sendable {
     private let state = Mutex(State())
 
     private struct State {
-        var listener: (any Channel)?
+        var listener: Listener?
         var inHand = 0
         var isStopping = false
     }
@@ -75,70 +74,38 @@ package final class Receiver: Sendable {
 
     /// Returns once connections are accepted; the port.
     package func start() async throws -> Int {
-        let (port, serving) = try await serve(port: configuration.port)
-        Task { await keepServing(serving, port: port) }
-        return port
+        var listening = Listener.Configuration(
+            host: configuration.host, port: configuration.port, maxConnections: configuration.maxConnections,
+            requestTimeout: configuration.requestTimeout)
+        listening.backlog = 1_024
+        let tally = tally
+        let listener = Listener(
+            listening, logger: LibraryLog(log).logger("receiver"),
+            respond: { request, writer in try await self.respond(request, writer) },
+            refused: { refusal in
+                switch refusal {
+                case .garbage: tally.refused(.garbage)
+                case .incomplete: tally.refused(.incomplete)
+                }
+            },
+            tell: { self.tell($0) })
+        state.withLock { $0.listener = listener }
+        return try await listener.start()
     }
 
-    /// Accepting may come to an end, by an error of the system's: then the port is opened anew.
-    private func keepServing(_ first: Task<Void, Never>, port: Int) async {
-        var serving: Task<Void, Never>? = first
-        while true {
-            await serving?.value
-            if state.withLock(\.isStopping) { return }
-            if serving != nil { tellLoss() }
-            try? await Task.sleep(for: .seconds(1))
-            serving = try? await serve(port: port).serving
+    private func tell(_ event: Listener.Event) {
+        switch event {
+        case .ready(let address):
+            log(.notice, .receiverReady, "webhooks are taken", [.address: .string(address)])
+        case .lost:
+            log(
+                .error, .receiverLost, "no webhook is taken until the port is open again: it is tried each second",
+                [
+                    .hint:
+                        "nothing if receiver.ready follows; else see this process's open files, and who has its port (ss -ltnp)"
+                ])
         }
     }
-
-    private func tellLoss() {
-        log(
-            .error, .receiverLost, "no webhook is taken until the port is open again: it is tried each second",
-            [
-                .hint:
-                    "nothing if receiver.ready follows; else see this process's open files, and who has its port (ss -ltnp)"
-            ])
-    }
-
-    /// Returns once connections are accepted: the port, and what ends when they are not any more.
-    private func serve(port: Int) async throws -> (port: Int, serving: Task<Void, Never>) {
-        let (listeners, announce) = AsyncThrowingStream<any Channel, any Error>.makeStream()
-        let (limit, tally) = (TimeAmount(configuration.requestTimeout), tally)
-        let http = HTTP1Channel(
-            responder: { request, writer, _ in try await self.respond(request, writer) },
-            configuration: .init(
-                additionalChannelHandlers: [ConnectionGuard(limit: limit, tally: tally)], idleTimeout: limit,
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: Self.maxHeadBytes, maxHeaderListSize: Self.maxHeadBytes,
-                    maxHeaderFieldCount: 100)))
-        let server = Server(
-            childChannelSetup: http,
-            configuration: ServerConfiguration(
-                address: .hostname(configuration.host, port: port), backlog: 1_024,
-                availableConnectionsDelegate: MaximumAvailableConnections(
-                    configuration.maxConnections, logger: Self.silence)),
-            onServerRunning: { announce.yield($0) },
-            eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
-            logger: Self.silence)
-        let serving = Task {
-            do {
-                try await server.run()
-                announce.finish()
-            } catch {
-                announce.finish(throwing: error)
-            }
-        }
-        for try await listener in listeners {
-            state.withLock { $0.listener = listener }
-            let port = listener.localAddress?.port ?? port
-            log(.notice, .receiverReady, "webhooks are taken", [.address: .string("\(configuration.host):\(port)")])
-            return (port, serving)
-        }
-        throw CancellationError()
-    }
-
-    private static let silence = Logger(label: "receiver", factory: { _ in SwiftLogNoOpLogHandler() })
 
     /// Reads the secrets again each second, tells how it goes each minute, and forgets old events. Until it is cancelled.
     package func keepUp() async {
@@ -180,7 +147,7 @@ package final class Receiver: Sendable {
             state.isStopping = true
             return state.listener
         }
-        try? await listener?.setOption(.autoRead, value: false).get()
+        await listener?.stop()
         let end = ContinuousClock.now + limit
         while state.withLock(\.inHand) > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
         // What was written last is still on its way from the event loops to the sockets.

@@ -89,7 +89,8 @@ struct Failure: Error {
 
     /// Says so on standard error and ends the process.
     func exit() -> Never {
-        writeError(text)
+        let isJournal = LogOutput.isJournal(2, Setup.environment["JOURNAL_STREAM"])
+        writeError(isJournal ? LogEncoder.prioritized(text, .error) : text)
         // What was printed goes out; nothing is torn down under threads that still connect.
         fflush(nil)
         _exit(code.rawValue)

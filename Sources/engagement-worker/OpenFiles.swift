@@ -1,4 +1,5 @@
 import Glibc
+import Monitor
 import Receiver
 
 /// The process's limit of open files.
@@ -12,8 +13,9 @@ enum OpenFiles {
     private static func needed(_ settings: Settings, receives: Bool) -> UInt {
         // A connection to the database takes two: its socket, and what wakes whoever waits for it.
         let received = receives ? Receiver.maxConnections + 2 : 0
+        let watched = settings.httpAddress == nil ? 0 : Monitor.maxConnections + 2
         let each = settings.concurrency + 2 * (settings.writers + 5)
-        return UInt(each * max(1, settings.workspaces.count) + received + reserve)
+        return UInt(each * max(1, settings.workspaces.count) + received + watched + reserve)
     }
 
     /// Raises the limit to what these settings need, or fails if the hard limit is lower.

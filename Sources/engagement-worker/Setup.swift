@@ -2,7 +2,9 @@ import AskElephant
 import Enrichment
 import FoundationEssentials
 import Glibc
+import Logging
 import Postgres
+import Serving
 import Synchronization
 
 /// What the environment is to this process: read once, here.
@@ -18,6 +20,19 @@ enum Setup {
             format: settings.logFormat, level: settings.logLevel, color: settings.color, descriptor: descriptor,
             environment: environment
         )
+    }
+
+    /// The log of a process that serves until it is told to stop: what its libraries say stands in it, too. Once a process.
+    static func serviceLog(_ settings: Settings) -> LogOutput {
+        let output = log(settings, descriptor: 1)
+        foldLibraries(into: output.log)
+        return output
+    }
+
+    /// Without this swift-log would write lines of its own on standard error.
+    static func foldLibraries(into log: Log) {
+        let libraries = LibraryLog(log)
+        LoggingSystem.bootstrap { libraries.handler($0) }
     }
 
     static func conninfo(_ settings: Settings) throws(Failure) -> String {

@@ -71,6 +71,27 @@ struct DocumentationTests {
         try expectNames(beat.fields.list.map(\.key.rawValue), in: "The record worker.heartbeat")
     }
 
+    /// Each field of a record is in one of the three tables, and none of the third is in the first two.
+    @Test func theFieldsOfOtherRecordsAreTheRestOfTheKeys() throws {
+        let titles = ["The record job.done", "The record worker.heartbeat"]
+        let known = Set(try titles.flatMap { try manual.section($0).names })
+        let rest = LogKey.allCases.map(\.rawValue).filter { !known.contains($0) }
+        try expectNames(rest, in: "Fields of other records")
+    }
+
+    /// A key that no record has would be a promise of the manual that nothing keeps.
+    @Test func eachFieldIsWrittenSomewhere() throws {
+        let code = try Manual.swiftFiles(in: "Sources").map { try String(contentsOf: $0, encoding: .utf8) }
+        let keys = try #require(code.first { $0.contains("enum LogKey: String") })
+        let names = keys.matches(of: /(?m)^    case (\w+)/).map { String($0.output.1) }
+        #expect(names.count == LogKey.allCases.count)
+        for name in names {
+            // As the key of a literal, followed by its value.
+            let written = try Regex("\\.\(name):\\s")
+            #expect(code.contains { $0.contains(written) }, "no record has \(name)")
+        }
+    }
+
     @Test(arguments: ["README.md", "sql/README.md", "deploy/README.md", "Tests/README.md"])
     func linksLeadSomewhere(_ path: String) throws {
         let manual = Manual(path)
@@ -144,6 +165,11 @@ struct Manual {
         let here = URL(fileURLWithPath: #filePath)
         let root = here.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         return root.appendingPathComponent(path)
+    }
+
+    static func swiftFiles(in folder: String) throws -> [URL] {
+        let files = try #require(FileManager.default.enumerator(at: file(folder), includingPropertiesForKeys: nil))
+        return files.compactMap { $0 as? URL }.filter { $0.pathExtension == "swift" }
     }
 
     static func texts(in folder: String, ending suffix: String) throws -> [String] {

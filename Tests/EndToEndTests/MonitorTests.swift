@@ -1,5 +1,6 @@
 import Enrichment
 import Foundation
+import Glibc
 import HTTPTypes
 import Simulator
 import TestKit
@@ -70,6 +71,18 @@ struct MonitorTests {
         let text = Metrics.text([reading(nil, workspace: "acme")], version: "1")
         #expect(text.contains("\nengagement_worker_requests_total{workspace=\"acme\"} 0\n"))
         #expect(!text.contains("\nengagement_worker_heartbeat_age_seconds{"))
+    }
+
+    /// Its last values would say for ever how it was; what it did still counts.
+    @Test func whoHasEndedHasNoGauges() throws {
+        let ended = Vitals.Reading(
+            workspace: "acme", beat: beat { $0.lastSuccessSeconds = 1 }, age: .seconds(900), activity: Activity(),
+            hasEnded: true)
+        let lines = Metrics.text([ended, reading(beat(), workspace: "globex")], version: "1").split(separator: "\n")
+        let acme = lines.filter { $0.contains(#"workspace="acme""#) }
+        #expect(acme.contains { $0.hasPrefix("engagement_worker_jobs_total{") })
+        #expect(acme.allSatisfy { $0.firstMatch(of: /^[a-z_]+_total\{/) != nil }, "\(acme)")
+        #expect(lines.contains(#"engagement_worker_verdict{workspace="globex",verdict="healthy"} 1"#))
     }
 
     @Test func nothingElseIsThere() {
@@ -149,6 +162,82 @@ struct MonitorTests {
             let refused = try await stage.command(["run", "--http-address", "127.0.0.1:\(taken.port)"])
             #expect(refused.status == 78 && refused.errors.contains("--http-address"))
         }
+    }
+
+    /// As many as there is room for send a body that never ends, drop by drop. A probe is answered all the same.
+    @Test(.timeLimit(.minutes(2))) func slowConnectionsKeepNoProbeFromItsAnswer() async throws {
+        let well = reading(beat())
+        let monitor = Monitor(version: "1", log: .none) { [well] }
+        let port = UInt16(try await monitor.start(host: "127.0.0.1", port: 0))
+        let slow = try (0..<Monitor.maxConnections).map { _ in try RawConnection(port) }
+        for connection in slow {
+            await connection.write("GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        }
+        let dripping = Task {
+            while (try? await Task.sleep(for: .milliseconds(200))) != nil {
+                for connection in slow { await connection.write("x") }
+            }
+        }
+        for _ in 0..<3 {
+            let probe = try RawConnection(port)
+            await probe.write("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            let answer = await probe.answer()
+            #expect(answer?.status == 200 && answer?.headers["connection"] == "close")
+        }
+        dripping.cancel()
+        await dripping.value
+        // A head has a bound, too.
+        let large = try RawConnection(port)
+        await large.write("GET /livez HTTP/1.1\r\nX: \(String(repeating: "x", count: 20_000))\r\n\r\n")
+        if let answer = await large.answer() { #expect((400..<500).contains(answer.status)) }
+        #expect(await large.isClosed())
+    }
+
+    /// All of a long answer arrives before its connection is closed.
+    @Test func aLongAnswerIsWhole() async throws {
+        let readings = (0..<3_000).map { reading(beat(), workspace: "workspace-\($0)") }
+        let monitor = Monitor(version: "1", log: .none) { readings }
+        let port = try await monitor.start(host: "127.0.0.1", port: 0)
+        let text = Metrics.text(readings, version: "1")
+        let got = try await Program.run("curl", ["-s", "http://127.0.0.1:\(port)/metrics"])
+        let isWhole = got.output == text
+        #expect(got.status == 0 && text.utf8.count > 4_000_000 && isWhole, "\(got.output.utf8.count) bytes")
+    }
+
+    /// The system ends the listening, which no test of a whole process can bring about.
+    @Test func aPortThatIsLostIsOpenedAnewAndBothAreSaid() async throws {
+        let log = RecordedLog()
+        let well = reading(beat())
+        let monitor = Monitor(version: "1", log: log.log) { [well] }
+        let port = try await monitor.start(host: "127.0.0.1", port: 0)
+        try #require(Self.endListening(on: UInt16(port)))
+        try await eventually("it is open again") { log.records(of: .monitorReady).count == 2 }
+        #expect(log.records(of: .monitorLost).map(\.level) == [.warning])
+        #expect(
+            log.records(of: .monitorReady).map { $0.fields[.address] == .string("127.0.0.1:\(port)") } == [true, true])
+        let live = try await Program.run("curl", ["-s", "http://127.0.0.1:\(port)/livez"])
+        #expect(live.output == "ok\n")
+    }
+
+    /// Ends the socket of this process that listens on the port.
+    private static func endListening(on port: UInt16) -> Bool {
+        for descriptor in Int32(3)..<Int32(min(65_536, sysconf(Int32(_SC_OPEN_MAX)))) {
+            var isListening: Int32 = 0
+            var size = socklen_t(MemoryLayout<Int32>.size)
+            guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size) == 0, isListening == 1 else {
+                continue
+            }
+            var address = sockaddr_in()
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let isNamed = withUnsafeMutablePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) == 0 }
+            }
+            guard isNamed, address.sin_family == sa_family_t(AF_INET), address.sin_port == port.bigEndian else {
+                continue
+            }
+            return shutdown(descriptor, Int32(SHUT_RDWR)) == 0
+        }
+        return false
     }
 
     /// It answers also while the database is not there yet: whoever starts it is not to kill it for that.

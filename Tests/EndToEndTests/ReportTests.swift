@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import Simulator
 import TestKit
 import Testing
@@ -26,6 +27,28 @@ import Testing
 
     @Test func nothingEndsAnElement() {
         #expect(HTML.escaped("<script>&\"'\u{1B}") == "&lt;script&gt;&amp;&quot;&#39;\\u001b")
+        // A combining mark behind it makes one character of both, to Swift and not to a browser.
+        #expect(
+            HTML.escaped("<\u{338}b>\u{338}&\u{301}\"\u{301}") == "&lt;\u{338}b&gt;\u{338}&amp;\u{301}&quot;\u{301}")
+    }
+
+    /// What could not be read is said, and what a sample says is marked, as `status` does.
+    @Test func thePageSaysWhatItDoesNotKnow() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run(
+                """
+                INSERT INTO dead_letters (key, engagement_id, cause, error)
+                SELECT 'ngmt_' || n, 'ngmt_' || n, 'not_found', repeat('x', 200) FROM generate_series(1, 20000) AS n
+                """)
+            let locker = try await stage.database.connect()
+            _ = try await locker.run(script: "BEGIN; LOCK TABLE engagement_gaps", name: "lock")
+            let page = try await stage.command(["report", "--html", "-"]).output
+            await locker.close()
+            #expect(page.contains("<h2>Could not be looked at</h2>") && page.contains("<li>gaps: SQLSTATE 55P03"))
+            #expect(page.contains("<h2>Dead letters ≈</h2>") && page.contains("<th>missing</th>"))
+            let whole = try await stage.command(["report", "--html", "-"]).output
+            #expect(!whole.contains("Could not be looked at"))
+        }
     }
 
     /// It needs nothing but itself: no script, nothing from the network; and it shows what is there, and nothing of an engagement but

@@ -89,6 +89,44 @@ struct SystemdTests {
         }
     }
 
+    /// A SIGHUP while it waits for its database: that it hears it does not make it ready.
+    @Test func whoStillStartsIsNotReadyForBeingToldToReload() async throws {
+        try await Stage.run { stage in
+            let (socket, silent) = (try NotifySocket(), try SilentListener())
+            let worker = try stage.start(
+                ["run", "--start-timeout", "60s"],
+                [
+                    "DATABASE_URL": "host=127.0.0.1 port=\(silent.port) dbname=x user=x",
+                    "NOTIFY_SOCKET": socket.path, "WATCHDOG_USEC": "200000", "WATCHDOG_PID": nil,
+                ])
+            try await worker.waitFor("worker.start")
+            worker.signal(SIGHUP)
+            var heard: [String] = []
+            try await eventually("it has moved ten times since") {
+                heard += socket.messages()
+                return heard.count { $0 == "WATCHDOG=1" } >= 10
+            }
+            #expect(!heard.contains { $0.contains("READY=1") || $0.contains("RELOADING=1") }, "\(heard)")
+            #expect(heard.contains("STATUS=starting"))
+            worker.signal(SIGTERM)
+            #expect(try await worker.exitStatus() == 0)
+        }
+    }
+
+    @Test func theStatusOfAWorkerThatHasEndedIsNotItsLastVerdict() {
+        let beat = Heartbeat(
+            verdict: .healthy, why: nil, limitedBy: .nothing, due: 0, oldestDueSeconds: 0, backgroundDue: 0, waiting: 0,
+            inFlight: 0, done: 0, dead: 0, lastSuccessSeconds: nil, requestsPerSecond: 0, credential: .ok, db: .ok,
+            listen: .ok, partsDenied: [])
+        func line(hasEnded: Bool) -> String {
+            Watching.line(
+                Vitals.Reading(
+                    workspace: "acme", beat: beat, age: .seconds(900), activity: Activity(), hasEnded: hasEnded))
+        }
+        #expect(line(hasEnded: true) == "acme: ended")
+        #expect(line(hasEnded: false) == "acme: healthy · 0 due · 0 in hand")
+    }
+
     /// Stopped, it does not move: systemd hears nothing, and would start it anew.
     @Test func whoDoesNotMoveSaysNothing() async throws {
         try await Stage.run { stage in
@@ -115,6 +153,36 @@ struct SystemdTests {
         #expect(!LogOutput.isJournal(descriptor, nil) && !LogOutput.isJournal(-1, "0:0"))
     }
 
+    /// What `journalctl -p err` shows of a service that came to its end: why, and what to do, whether it is a record or not.
+    @Test func theJournalFilesTheEndOfAServiceAsAnError() async throws {
+        let listener = try SilentListener()
+        listener.close()
+        try await Stage.run { stage in
+            // Both of its outputs on one stream, as a service has them.
+            let service = [
+                "sh", "-c",
+                "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2); export JOURNAL_STREAM; exec \"$@\" >&2", "sh",
+            ]
+            let worker = try stage.start(
+                ["run", "--start-timeout", "1s"],
+                ["DATABASE_URL": "host=127.0.0.1 port=\(listener.port) dbname=x user=x"], through: service)
+            #expect(try await worker.exitStatus() == 69)
+            let lines = worker.errors.split(separator: "\n").map(String.init)
+            #expect(lines.contains { $0.hasPrefix("<5>{") && $0.contains(#""event":"worker.start""#) }, "\(lines)")
+            #expect(lines.contains { $0.hasPrefix("<3>{") && $0.contains(#""event":"worker.stop""#) }, "\(lines)")
+            #expect(lines.contains { $0.hasPrefix("<3>Error: ") } && lines.contains { $0.hasPrefix("<3>Try: ") })
+            #expect(lines.allSatisfy { $0.hasPrefix("<") }, "\(lines)")
+            // Asked to end, it needs nobody.
+            let asked = try stage.start(["run", "--once"], through: service)
+            #expect(try await asked.exitStatus() == 0)
+            let stop = asked.errors.split(separator: "\n").first { $0.contains(#""event":"worker.stop""#) }
+            #expect(stop?.hasPrefix("<5>{") == true, "\(asked.errors)")
+            // On a standard error that is not the journal nobody takes the number off.
+            let plain = try await stage.command(["run", "--once"], ["DATABASE_URL": nil, "JOURNAL_STREAM": "1:1"])
+            #expect(plain.status == 78 && plain.errors.hasPrefix("Error: "), "\(plain.errors)")
+        }
+    }
+
     /// The priority stands before the JSON, as the journal wants it.
     @Test func aLineForTheJournalBeginsWithItsPriority() {
         let expected: [LogLevel: Int] = [.debug: 7, .info: 6, .notice: 5, .warning: 4, .error: 3]
@@ -123,6 +191,7 @@ struct SystemdTests {
             let line = String(decoding: LogEncoder.journal.encode(record), as: UTF8.self)
             #expect(line.hasPrefix("<\(expected[level]!)>{\"ts\":") && line.hasSuffix("}\n"))
         }
+        #expect(LogEncoder.prioritized("Error: x\n  y\nTry:   z\n", .error) == "<3>Error: x\n<3>  y\n<3>Try:   z\n")
         guard case .journal = LogFormat.auto.encoder(isTerminal: false, isJournal: true, style: .plain) else {
             Issue.record("the journal gets priorities")
             return

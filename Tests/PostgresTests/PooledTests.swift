@@ -160,6 +160,7 @@ import Testing
                         switch event {
                         case .lost(let error): error.isForeignSession ? "lost by it" : "lost \(error)"
                         case .restored: "restored"
+                        case .noted: "noted"
                         case .pooled: "pooled"
                         }
                     told.withLock { $0.append(word) }

@@ -16,6 +16,8 @@ struct SessionTests {
                 case .lost(let error): words.append("lost \(error.sqlState?.code ?? "-")")
                 case .restored: words.append("restored")
                 case .pooled: words.append("pooled")
+                case .noted(let notice):
+                    words.append("\(notice.severity) \(notice.sqlState.code) of \(notice.statement ?? "-")")
                 }
             }
         }
@@ -48,6 +50,31 @@ struct SessionTests {
         _ = try await postgresError { _ = try await session.query(Statement(name: "bad", sql: "SELECT 1/0")) }
         await session.close()
         #expect(told.all == [])
+    }
+
+    /// The code alone; and once, however often a statement says it.
+    @Test(arguments: [false, true])
+    func whatTheServerSaysBesideAnAnswerIsToldWithoutItsText(isPooled: Bool) async throws {
+        let told = Told()
+        var configuration = ConnectionConfiguration(
+            conninfo: TestCluster.conninfo("postgres"), applicationName: "test session")
+        configuration.isPooled = isPooled
+        let session = Session(configuration) { told.note($0) }
+        let noisy = Statement(
+            name: "noisy",
+            sql: """
+                DO $$BEGIN
+                    FOR n IN 1..50 LOOP RAISE WARNING 'said of %', n; END LOOP;
+                    RAISE NOTICE 'said too';
+                    RAISE WARNING USING ERRCODE = '01004', MESSAGE = 'another';
+                    RAISE DEBUG 'not asked for';
+                END$$
+                """)
+        _ = try await session.query(noisy)
+        #expect(told.all == ["warning 01000 of noisy", "notice 00000 of noisy", "warning 01004 of noisy"])
+        _ = try await session.query(one)
+        #expect(told.all.count == 3)
+        await session.close()
     }
 
     @Test func callersThatComeTogetherShareOneConnection() async throws {

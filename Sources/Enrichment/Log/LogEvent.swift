@@ -19,6 +19,8 @@ package enum LogEvent: String, CaseIterable, Sendable {
     case heartbeatRestored = "heartbeat.restored"
     /// Where health and metrics are served.
     case monitorReady = "monitor.ready"
+    /// The port is not listened on any more, which is mended by itself.
+    case monitorLost = "monitor.lost"
 
     case scopeDenied = "scope.denied"
     case scopeGranted = "scope.granted"
@@ -33,6 +35,8 @@ package enum LogEvent: String, CaseIterable, Sendable {
 
     case dbLost = "db.lost"
     case dbRestored = "db.restored"
+    /// Postgres says something beside its answers, without its text; each kind once.
+    case dbNotice = "db.notice"
     case listenLost = "listen.lost"
     case listenRestored = "listen.restored"
     case leaseReclaimed = "lease.reclaimed"
@@ -66,4 +70,7 @@ package enum LogEvent: String, CaseIterable, Sendable {
 
     /// One request to the API, at level debug.
     case request
+
+    /// What a library of others says, in its own words.
+    case library = "library.log"
 }

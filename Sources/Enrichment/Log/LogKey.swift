@@ -48,14 +48,12 @@ package enum LogKey: String, CaseIterable, CodingKey, Sendable {
     case version
     case schema
     case schemaVersion = "schema_version"
-    case expectedVersion = "expected_version"
     case channel
     case pooled
     case concurrency
     case expectedPeakMegabytes = "expected_peak_mb"
     case configuration
     case exitCode = "exit_code"
-    case signal
 
     // The receiver.
     case address
@@ -75,18 +73,21 @@ package enum LogKey: String, CaseIterable, CodingKey, Sendable {
     case part
     case parts
     case scope
-    case method
     case delayMilliseconds = "delay_ms"
     case durationMilliseconds = "duration_ms"
     case skewMilliseconds = "skew_ms"
-    case bytes
 
     // The database. Of its errors only what cannot quote a document.
     case sqlstate
+    case severity
     case constraint
     case table
     case statement
     case role
+
+    // A library of others.
+    case library
+    case text
 
     // Anything.
     case n

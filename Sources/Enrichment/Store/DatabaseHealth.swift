@@ -21,10 +21,19 @@ package final class DatabaseHealth: Sendable {
         var isPooled: Bool?
         var lastRestored: ContinuousClock.Instant?
         var check: @Sendable () async -> Void = {}
+        /// What the server said beside its answers, each kind once.
+        var notices: Set<NoticeKind> = []
 
         var isQuiet: Bool { disconnected.isEmpty && refused.isEmpty }
     }
 
+    private struct NoticeKind: Hashable {
+        var severity: Notice.Severity
+        var sqlState: SQLState
+    }
+
+    /// Kinds of notices that are told; somebody's trigger may make up codes as it likes.
+    private static let mostNotices = 32
     /// One event ends many connections, though not at the same instant.
     private static let settlingTime: Duration = .milliseconds(250)
 
@@ -62,6 +71,7 @@ package final class DatabaseHealth: Sendable {
         // The listener is back when it listens, not when it is connected: it says so itself.
         case .restored: if role != Self.listenRole { end { $0.disconnected.remove(role) } }
         case .pooled: note(isPooled: true)
+        case .noted(let notice): note(notice, role)
         }
     }
 
@@ -82,6 +92,22 @@ package final class DatabaseHealth: Sendable {
     }
 
     func note(isPooled: Bool) { state.withLock { $0.isPooled = isPooled } }
+
+    /// Told once for each kind, whichever connection hears it: a trigger may say it for each row.
+    private func note(_ notice: Notice, _ role: String) {
+        let isNew = state.withLock { state in
+            state.notices.count < Self.mostNotices
+                && state.notices.insert(NoticeKind(severity: notice.severity, sqlState: notice.sqlState)).inserted
+        }
+        guard isNew else { return }
+        log(
+            notice.severity == .warning ? .warning : .debug, .dbNotice, "Postgres says something beside its answer",
+            [
+                .severity: .string(notice.severity.rawValue), .sqlstate: .string(notice.sqlState.code),
+                .statement: LogValue(notice.statement), .role: .string(role),
+                .hint: "its text, which may quote values, is in the server's log",
+            ])
+    }
 
     /// No bell is heard, since what listens goes through a transaction pooler.
     func pollsBehindPooler() {

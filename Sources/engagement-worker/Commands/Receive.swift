@@ -22,7 +22,7 @@ struct Receive: AsyncParsableCommand {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let settings = try Setup.settings(options)
         try OpenFiles.makeRoom(for: settings, receives: true)
-        let output = Setup.log(settings, descriptor: 1)
+        let output = Setup.serviceLog(settings)
         let receiver = try Setup.receiver(settings, log: output.log)
         let drainTimeout = settings.drainTimeout
         let listening = Task {

@@ -23,7 +23,7 @@ struct Run: AsyncParsableCommand {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let settings = try Setup.settings(options)
         try OpenFiles.makeRoom(for: settings, receives: settings.receives)
-        let output = Setup.log(settings, descriptor: 1)
+        let output = Setup.serviceLog(settings)
         let members = try settings.members()
         let fleet = Fleet(
             try members.map { (try Setup.worker($0), try Setup.credentials($0)) }, log: output.log)
@@ -39,7 +39,7 @@ struct Run: AsyncParsableCommand {
             if settings.autoMigrate, members.count == 1 { try await Migrate.apply(settings, log: output.log) }
             try await Setup.within(settings.startTimeout) { try await fleet.connect() }
             // A schema that is locked, or a right that is missing, may be waited for much longer than a start takes.
-            watching.systemd.ready()
+            lifecycle.isConnected()
             var steps = Fleet.Steps()
             steps.before = { number in
                 guard settings.autoMigrate, members.count > 1 else { return }
@@ -100,9 +100,20 @@ extension Failure {
     }
 }
 
+extension ExitCode {
+    /// A person must act, unless somebody asked for the end.
+    fileprivate var level: LogLevel {
+        switch self {
+        case .ok, .stoppedEarly: .notice
+        case .found, .usage, .schemaMismatch, .databaseUnreachable, .defect, .credentialRefused, .configuration: .error
+        }
+    }
+}
+
 /// What signals mean at which time, and the one way out.
 private final class Lifecycle: Sendable {
     private struct State {
+        var isConnected = false
         var isReady = false
         var stops = 0
     }
@@ -120,15 +131,24 @@ private final class Lifecycle: Sendable {
         self.output = output
     }
 
+    /// The start is over, and systemd is told.
+    func isConnected() {
+        state.withLock { $0.isConnected = true }
+        systemd.ready()
+    }
+
     /// From here on there may be jobs in hand.
     func isReady() { state.withLock { $0.isReady = true } }
 
     func handle(_ signal: UnixSignal) {
         if signal == .sighup {
-            systemd.reloading()
+            // Who starts or stops is not ready, and a reload ends with the word that it is.
+            let isServing = state.withLock { $0.isConnected && $0.stops == 0 }
+            if isServing { systemd.reloading() }
             receiver?.reload()
             fleet.recheck()
-            return systemd.ready()
+            if isServing { systemd.ready() }
+            return
         }
         let (isReady, stops) = state.withLock { state in
             state.stops += 1
@@ -144,14 +164,14 @@ private final class Lifecycle: Sendable {
     func end(_ failure: Failure, isTold: Bool = false) -> Never {
         if failure.code == .schemaMismatch, !isTold { failure.tell(output.log) }
         output.log(
-            .notice, .workerStop, "stopped",
+            failure.code.level, .workerStop, "stopped",
             [.exitCode: .integer(Int(failure.code.rawValue)), .error: .string(failure.message)])
         _ = output.writer.flush(within: .seconds(1))
         failure.exit()
     }
 
     func end(_ code: ExitCode) -> Never {
-        output.log(.notice, .workerStop, "stopped", [.exitCode: .integer(Int(code.rawValue))])
+        output.log(code.level, .workerStop, "stopped", [.exitCode: .integer(Int(code.rawValue))])
         _ = output.writer.flush(within: .seconds(1))
         _exit(code.rawValue)
     }

@@ -46,7 +46,7 @@ struct Status: AsyncParsableCommand {
         switch event {
         case .lost(let error): writeError("\(Failure(error).message); tried until it is back\n")
         case .restored: writeError("the database is back\n")
-        case .pooled: break
+        case .pooled, .noted: break
         }
     }
 

@@ -15,13 +15,18 @@ enum LogEncoder: Sendable {
         switch self {
         case .json: JSONLine.append(record, to: &line)
         case .journal:
-            line.append(contentsOf: "<\(record.level.priority)>".utf8)
+            line.append(contentsOf: record.level.journalPrefix.utf8)
             JSONLine.append(record, to: &line)
         case .logfmt: LogfmtLine.append(record, to: &line)
         case .pretty(let style): PrettyLine.append(record, style: style, to: &line)
         }
         line.append(UInt8(ascii: "\n"))
         return line
+    }
+
+    /// Text that is no record, for the journal: each of its lines becomes an entry, with that priority.
+    static func prioritized(_ text: String, _ level: LogLevel) -> String {
+        text.split(separator: "\n").map { "\(level.journalPrefix)\($0)\n" }.joined()
     }
 }
 
@@ -48,4 +53,6 @@ extension LogLevel {
         case .debug: 7
         }
     }
+
+    fileprivate var journalPrefix: String { "<\(priority)>" }
 }

@@ -2,14 +2,15 @@
 enum HTML {
     static func escaped(_ text: String) -> String {
         var escaped = ""
-        for character in TextEscaper.visible(text) {
-            switch character {
+        // By scalars, as a browser reads: a combining mark behind "<" makes one character of both.
+        for scalar in TextEscaper.visible(text).unicodeScalars {
+            switch scalar {
             case "&": escaped += "&amp;"
             case "<": escaped += "&lt;"
             case ">": escaped += "&gt;"
             case "\"": escaped += "&quot;"
             case "'": escaped += "&#39;"
-            default: escaped.append(character)
+            default: escaped.unicodeScalars.append(scalar)
             }
         }
         return escaped

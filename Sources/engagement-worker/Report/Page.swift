@@ -97,7 +97,9 @@ struct Page {
                 "Within 24 h. retry: charged and tried again; released: put off, uncharged; dead: a dead letter.",
                 failures),
             section("What cannot be read", "Grant the scope: the part then fills in by itself.", rows(overview.scopes)),
-            section("Dead letters", "engagement-worker dead list shows them.", rows(overview.dead, right: ["n"])),
+            section(
+                "Dead letters" + overview.mark(.dead), "engagement-worker dead list shows them.",
+                rows(overview.dead, right: ["n"])),
             section(
                 "Slowest engagements", "Within 24 h: fetching and writing together, the slowest of each minute.", slow),
             section(
@@ -108,7 +110,15 @@ struct Page {
             section(
                 "Completeness", "When the API's list was walked through last.",
                 rows(overview.walks, right: ["listed", "queued", "drift"])),
-        ].joined(separator: "\n")
+            troubles,
+        ].compactMap(\.self).joined(separator: "\n")
+    }
+
+    /// Why a section is empty that might not be; nil where all was read.
+    private var troubles: String? {
+        guard !overview.troubles.isEmpty else { return nil }
+        let lines = overview.troubles.map { "<li>\(HTML.escaped($0))</li>" }
+        return section("Could not be looked at", nil, "<ul>\(lines.joined())</ul>")
     }
 
     private func section(_ title: String, _ note: String?, _ content: String?) -> String {
@@ -129,7 +139,7 @@ struct Page {
 
     private var parts: String? {
         HTML.table(
-            ["part", "complete", "seen p50", "p95", "missing"], right: [2, 3],
+            ["part", "complete", "seen p50", "p95", "missing" + overview.mark(.gaps)], right: [2, 3],
             overview.parts.map { part in
                 let missing = overview.gaps.filter { $0.part == part.name }.map { gap in
                     "\(Wording.count(gap.count)) \(gap.cause)" + (gap.scope.map { " (\($0))" } ?? "")

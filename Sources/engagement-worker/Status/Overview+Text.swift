@@ -16,7 +16,8 @@ extension Overview {
         return sections.compactMap { title, text in text.map { "\n" + style.paint(title, .cyan) + "\n" + $0 } }.joined()
     }
 
-    private func mark(_ section: Section) -> String { estimated.contains(section) ? " ≈" : "" }
+    /// Behind what is estimated.
+    func mark(_ section: Section) -> String { estimated.contains(section) ? " ≈" : "" }
 
     private func lanesText(_ style: Style) -> String {
         var table = Table([

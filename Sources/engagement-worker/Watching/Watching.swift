@@ -12,14 +12,10 @@ struct Watching: Sendable {
         systemd = Systemd(environment: Setup.environment)
         readings = { fleet.workers.map(\.reading) }
         if let address = settings.httpAddress {
-            let monitor = Monitor(version: Version.current, readings: readings)
-            let port: Int
-            do { port = try await monitor.start(host: address.host, port: address.port) } catch {
+            let monitor = Monitor(version: Version.current, log: log, readings: readings)
+            do { _ = try await monitor.start(host: address.host, port: address.port) } catch {
                 throw Failure(.configuration, "--http-address \(address) cannot be listened on: \(error)")
             }
-            log(
-                .notice, .monitorReady, "health and metrics are served",
-                [.address: .string(ListenAddress(host: address.host, port: port).description)])
         }
         if let url = settings.heartbeatURL {
             let switching = DeadMansSwitch(url: url.reveal(), log: log, readings: readings)
@@ -38,8 +34,9 @@ struct Watching: Sendable {
         }
     }
 
-    private static func line(_ reading: Vitals.Reading) -> String {
+    static func line(_ reading: Vitals.Reading) -> String {
         let name = reading.workspace.map { "\($0): " } ?? ""
+        if reading.hasEnded { return name + "ended" }
         guard let beat = reading.beat else { return name + "starting" }
         var facts = [beat.verdict.rawValue] + (beat.why.map { [$0] } ?? [])
         if let due = beat.due { facts.append("\(Wording.bounded(due)) due") }

@@ -3,8 +3,8 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 
-/// Sees to it that a request does not take longer than it may, from its first byte to its answer, and tells of connections
-/// that brought no whole request.
+/// Sees to it that a request does not take longer than it may, from its first byte to its answer, ends a connection once an answer is
+/// written that says it ends, and tells of connections that brought no whole request.
 ///
 /// Silence and slow heads are the server's own matter; a body that comes drop by drop looks alive to it.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
@@ -14,7 +14,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private let limit: TimeAmount
-    private let tally: Tally
+    private let refused: @Sendable (Listener.Refusal) -> Void
     /// Requests that are not answered yet.
     private var open = 0
     /// The last request has not come to its end.
@@ -23,9 +23,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isOver = false
     private var alarm: Scheduled<Void>?
 
-    init(limit: TimeAmount, tally: Tally) {
+    init(limit: TimeAmount, refused: @escaping @Sendable (Listener.Refusal) -> Void) {
         self.limit = limit
-        self.tally = tally
+        self.refused = refused
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -44,6 +44,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapOutboundIn(data) {
         case .head(let head): if head.headerFields[.connection] == "close" { isOver = true }
         case .body: break
+        case .end where isOver:
+            // What is still being sent is not read to its end; the alarm stays, for who does not read the answer.
+            open -= 1
+            let written = promise ?? context.eventLoop.makePromise()
+            written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+            return context.writeAndFlush(data, promise: written)
         case .end:
             open -= 1
             alarm?.cancel()
@@ -55,7 +61,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if error is HTTPParserError {
-            if !isOver { tally.refused(.garbage) }
+            if !isOver { refused(.garbage) }
             isOver = true
         }
         context.fireErrorCaught(error)
@@ -63,7 +69,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         alarm?.cancel()
-        if isReading, open > 0, !isOver { tally.refused(.incomplete) }
+        if isReading, open > 0, !isOver { refused(.incomplete) }
         context.fireChannelInactive()
     }
 
