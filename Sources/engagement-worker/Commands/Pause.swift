@@ -27,12 +27,13 @@ struct Pause: AsyncParsableCommand {
         print(dryRun ? "would pause, as \(TextEscaper.visible(name))" : "paused; to go on: engagement-worker resume")
     }
 
-    /// The one row of `control`: without it nobody can be held, or let go.
+    /// The one row of `control`: without it nobody can be held, or let go. It also has the key of the hashes of what was purged.
     fileprivate static func row(_ rows: [Row], _ settings: Settings) throws(Failure) -> Row {
         guard let row = rows.first else {
             throw Failure(
                 .schemaMismatch, "the schema \(settings.schema) is damaged: its table control has no row",
-                hint: "as the schema's owner: INSERT INTO \(quoteIdentifier(settings.schema)).control DEFAULT VALUES;")
+                hint: "restore it from a backup, since under a new key what was purged may come back; if nothing was: "
+                    + "INSERT INTO \(quoteIdentifier(settings.schema)).control DEFAULT VALUES;")
         }
         return row
     }
