@@ -73,7 +73,8 @@ struct StatusTests {
             let found = try await status(stage)
             try JSONContract.expect(found, in: "status as JSON")
             for list in [
-                "queue", "reasons", "parts", "gaps", "scopes", "dead_letters", "workers", "completeness", "minutes", "notes",
+                "queue", "reasons", "parts", "gaps", "scopes", "dead_letters", "workers", "completeness", "minutes",
+                "notes",
             ] {
                 #expect((found[list] as? [Any])?.isEmpty == false, "\(list)")
             }
