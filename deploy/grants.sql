@@ -32,7 +32,7 @@ GRANT USAGE ON SCHEMA :"schema" TO :"inserter", :"worker", :"reader", :"reader_a
 -- those who may read all.
 GRANT INSERT (engagement_id, reason, priority, available_at), SELECT (id) ON :"schema".enrichment_queue TO :"inserter";
 
--- Who works.
+-- Who works. As a superuser, GRANT pg_read_all_stats TO it, and doctor and the log's queue.bloat see whose transaction is in the way.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA :"schema" TO :"worker";
 REVOKE INSERT, UPDATE, DELETE ON :"schema".schema_migrations, :"schema".schema_objects FROM :"worker";
 

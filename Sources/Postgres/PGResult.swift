@@ -32,7 +32,9 @@ struct PGResult: ~Copyable {
 
     func rows() -> [Row] {
         let width = PQnfields(result)
-        let columns = Row.Columns(names: (0..<width).map { String(cString: PQfname(result, $0)) })
+        let columns = Row.Columns(
+            names: (0..<width).map { String(cString: PQfname(result, $0)) },
+            types: (0..<width).map { PQftype(result, $0) })
         return (0..<PQntuples(result)).map { row in
             Row(columns: columns, values: (0..<width).map { value(row, $0) })
         }

@@ -3,13 +3,24 @@ package struct Row: Sendable {
     let columns: Columns
     let values: [String?]
 
-    /// The column names of a result, shared by its rows.
+    /// The column names and types of a result, shared by its rows.
     final class Columns: Sendable {
         let names: [String]
-        init(names: [String]) { self.names = names }
+        let types: [UInt32]
+
+        init(names: [String], types: [UInt32]) {
+            self.names = names
+            self.types = types
+        }
     }
 
     package var columnNames: [String] { columns.names }
+
+    /// The OIDs of the columns' types, from PostgreSQL's `pg_type.dat`, in the order of the names.
+    package var columnTypes: [UInt32] { columns.types }
+
+    /// The values in the order of the columns, in text format.
+    package var texts: [String?] { values }
 
     package func textIfPresent(_ column: StaticString) throws(PostgresError) -> String? {
         try text(named: String(describing: column))

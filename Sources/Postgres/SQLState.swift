@@ -13,6 +13,8 @@ package struct SQLState: Sendable, Hashable {
     package static let invalidSchemaName = SQLState("3F000")
     package static let lockNotAvailable = SQLState("55P03")
     package static let queryCancelled = SQLState("57014")
+    package static let tooManyConnections = SQLState("53300")
+    package static let cannotConnectNow = SQLState("57P03")
     /// A named statement that is not there, or is there already: the session is not the one that it was.
     static let unknownStatement = SQLState("26000")
     static let duplicateStatement = SQLState("42P05")

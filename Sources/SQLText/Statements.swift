@@ -23,6 +23,7 @@ package enum Statements {
     package static let deadRelease = Statement(name: "dead_release", embedded: PackageResources.dead_release_sql)
     package static let deadReplay = Statement(name: "dead_replay", embedded: PackageResources.dead_replay_sql)
     package static let deadShow = Statement(name: "dead_show", embedded: PackageResources.dead_show_sql)
+    package static let deadUnknown = Statement(name: "dead_unknown", embedded: PackageResources.dead_unknown_sql)
     package static let demoContacts = Statement(name: "demo_contacts", embedded: PackageResources.demo_contacts_sql)
     package static let demoDenied = Statement(name: "demo_denied", embedded: PackageResources.demo_denied_sql)
     package static let demoEngagements = Statement(
@@ -30,11 +31,13 @@ package enum Statements {
     package static let demoItems = Statement(name: "demo_items", embedded: PackageResources.demo_items_sql)
     package static let demoLinks = Statement(name: "demo_links", embedded: PackageResources.demo_links_sql)
     package static let demoMissing = Statement(name: "demo_missing", embedded: PackageResources.demo_missing_sql)
+    package static let doctorBell = Statement(name: "doctor_bell", embedded: PackageResources.doctor_bell_sql)
     package static let doctorDrift = Statement(name: "doctor_drift", embedded: PackageResources.doctor_drift_sql)
     package static let doctorRecorded = Statement(
         name: "doctor_recorded", embedded: PackageResources.doctor_recorded_sql)
     package static let doctorRights = Statement(name: "doctor_rights", embedded: PackageResources.doctor_rights_sql)
     package static let doctorServer = Statement(name: "doctor_server", embedded: PackageResources.doctor_server_sql)
+    package static let doctorVacuum = Statement(name: "doctor_vacuum", embedded: PackageResources.doctor_vacuum_sql)
     package static let dryRunDenied = Statement(name: "dry_run_denied", embedded: PackageResources.dry_run_denied_sql)
     package static let dryRunPlan = Statement(name: "dry_run_plan", embedded: PackageResources.dry_run_plan_sql)
     package static let dryRunSides = Statement(name: "dry_run_sides", embedded: PackageResources.dry_run_sides_sql)
@@ -145,9 +148,12 @@ package enum Statements {
     package static let all: [Statement] = [
         activityPrune, bellChannel, clockRead, clockSkew, controlPause, controlResume, controlShow, credentialJudge,
         credentialOpen, credentialSee, credentialShow,
-        credentialTry, deadCount, deadDiscard, deadList, deadRelease, deadReplay, deadShow, demoContacts, demoDenied,
+        credentialTry, deadCount, deadDiscard, deadList, deadRelease, deadReplay, deadShow, deadUnknown, demoContacts,
+        demoDenied,
         demoEngagements,
-        demoItems, demoLinks, demoMissing, doctorDrift, doctorRecorded, doctorRights, doctorServer, dryRunDenied,
+        demoItems, demoLinks, demoMissing, doctorBell, doctorDrift, doctorRecorded, doctorRights, doctorServer,
+        doctorVacuum,
+        dryRunDenied,
         dryRunPlan,
         dryRunSides, engagementETags, engagementIngest,
         engagementShow, eventPrune, eventReceive, eventSpread, jobClaim, jobClaimSuspect, jobExtend, jobInsert,

@@ -10,7 +10,7 @@ struct EngagementWorker: AsyncParsableCommand {
         abstract: "Keeps AskElephant engagements in your Postgres: insert an id, get the row.",
         discussion: """
             Exit codes: 0 done or asked to stop · 1 a check found something · 64 usage · 65 schema and binary do not match · \
-            69 database not reached · 70 a defect · 75 stopped before drained · 77 credential refused · 78 configuration
+            69 database not reached, or it does not serve · 70 a defect · 75 stopped before drained · 77 credential refused · 78 configuration
             """,
         version: Version.current,
         subcommands: [
@@ -25,9 +25,10 @@ struct EngagementWorker: AsyncParsableCommand {
     )
 
     static func main() async {
-        // A reader of the log that goes away must not end us, and a SIGHUP before its handler stands must not either.
+        // A reader of the log that goes away must not end us, and a SIGHUP before its handler stands must not either. Whoever
+        // handles none ends with its terminal, unless it was told otherwise (nohup).
         signal(SIGPIPE, SIG_IGN)
-        signal(SIGHUP, SIG_IGN)
+        let hangUp = signal(SIGHUP, SIG_IGN)
         // A document's memory goes back to the system when it is written; by itself the C library would keep ever more of it.
         mallopt(M_MMAP_THRESHOLD, 256 << 10)
         mallopt(M_ARENA_MAX, 2)
@@ -36,6 +37,7 @@ struct EngagementWorker: AsyncParsableCommand {
         }
         do {
             var command = try parseAsRoot()
+            if !(command is Run || command is Receive) { signal(SIGHUP, hangUp) }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

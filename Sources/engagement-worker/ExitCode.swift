@@ -2,13 +2,14 @@
 enum ExitCode: Int32, CaseIterable, Sendable {
     /// Done, drained, or asked to stop.
     case ok = 0
-    /// A check found something: `doctor`, `verify`, jobs that died in `run --once`.
+    /// A check found something: `doctor`, `verify`, jobs that died in `run --once`. What was named is not there, or a question was
+    /// not answered with yes.
     case found = 1
     /// The command line is wrong. ArgumentParser ends with the same number by itself.
     case usage = 64
     /// The schema and this binary do not match. A supervisor may start it again; it heals once migrated.
     case schemaMismatch = 65
-    /// The database was not reached within the start budget.
+    /// The database was not reached within the start budget, or does not serve for now: no primary, a lock, a time-out.
     case databaseUnreachable = 69
     /// A defect of ours.
     case defect = 70

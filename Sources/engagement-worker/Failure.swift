@@ -75,10 +75,30 @@ struct Failure: Error {
         case .undefinedTable?, .undefinedFunction?:
             self.init(
                 .schemaMismatch, "the schema does not fit this binary: \(error)", hint: "engagement-worker migrate")
+        case .readOnlyTransaction?:
+            self.init(
+                .databaseUnreachable, "the database takes no writes: \(error)",
+                hint: "point DATABASE_URL at the primary, or name all servers: host=one,two")
+        case .lockNotAvailable?:
+            self.init(
+                .databaseUnreachable, "somebody holds a lock on what is needed: \(error)",
+                hint: "try again; pg_stat_activity and pg_locks show who it is")
+        case .queryCancelled?:
+            self.init(
+                .databaseUnreachable, "the statement took longer than it may, or somebody cancelled it: \(error)",
+                hint: "try again; --statement-timeout says how long a statement may take")
+        case .tooManyConnections?:
+            self.init(
+                .databaseUnreachable, "the server takes no more connections: \(error)",
+                hint: "raise max_connections, or see what holds them: pg_stat_activity")
+        case .cannotConnectNow?:
+            self.init(
+                .databaseUnreachable, "the server starts, stops or recovers: \(error)",
+                hint: "try again when it is ready; its log says what it does")
         case _ where error.isConnectionLoss:
             self.init(
                 .databaseUnreachable, "the database is not reached: \(error)",
-                hint: "see that the server runs, and correct host and port in DATABASE_URL")
+                hint: "see that the server runs, and is no standby, and correct host and port in DATABASE_URL")
         default: self.init(.defect, "Postgres: \(error)")
         }
     }
@@ -97,17 +117,41 @@ struct Failure: Error {
     }
 }
 
-/// Writes to standard error, where everything goes that is no result.
-func writeError(_ text: String) { write(text, to: 2) }
+/// Writes to standard error, where everything goes that is no result. Whether anybody reads it changes nothing.
+func writeError(_ text: String) { _ = write(text, to: 2) }
 
 /// Writes a result at once, where `print` would keep it back until the end when nobody's terminal is behind it.
-func writeOutput(_ text: String) { write(text, to: 1) }
+///
+/// - Parameter endsWithoutReader: true where the result is all that the command is for: without a reader it ends as other
+///   programs do, by SIGPIPE and without a word. False where it has something to end.
+func writeOutput(_ text: String, endsWithoutReader: Bool = true) {
+    let error = write(text, to: 1)
+    guard error != 0, endsWithoutReader else { return }
+    if error == EPIPE {
+        var mask = sigset_t()
+        sigaddset(&mask, SIGPIPE)
+        pthread_sigmask(SIG_UNBLOCK, &mask, nil)
+        signal(SIGPIPE, SIG_DFL)
+        raise(SIGPIPE)
+        _exit(128 + SIGPIPE)
+    }
+    Failure(.configuration, "standard output cannot be written: \(String(cString: strerror(error)))").exit()
+}
 
-private func write(_ text: String, to descriptor: Int32) {
+/// 0, or the number of the error.
+private func write(_ text: String, to descriptor: Int32) -> Int32 {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
         let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-        guard count > 0 else { return }
-        bytes = bytes.dropFirst(count)
+        if count > 0 {
+            bytes = bytes.dropFirst(count)
+        } else if count < 0, errno == EAGAIN {
+            // Whoever shares the terminal may have made it one that does not wait.
+            var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            poll(&waiting, 1, -1)
+        } else if count == 0 || errno != EINTR {
+            return count == 0 ? EIO : errno
+        }
     }
+    return 0
 }

@@ -137,14 +137,16 @@ enum Setup {
     ///
     /// - Parameters:
     ///   - statementTimeout: instead of the setting's, for what reads whole tables.
+    ///   - writes: only a server that is no standby will do.
     ///   - report: is told when the connection breaks, and when there is another.
     static func connect(
-        _ settings: Settings, statementTimeout: Duration? = nil,
+        _ settings: Settings, statementTimeout: Duration? = nil, writes: Bool = false,
         report: @escaping @Sendable (Session.Event) -> Void = { _ in }
     ) async throws -> Session {
         var database = try database(settings)
         database.statementTimeout = statementTimeout ?? settings.statementTimeout
         var configuration = database.connection(role: "command")
+        configuration.needsPrimary = writes
         // Works with a pooler and without one, and it is not worth finding out.
         configuration.isPooled = true
         let trouble = Mutex<PostgresError?>(nil)

@@ -82,14 +82,139 @@ struct CommandTests {
                 SELECT 'ngmt_' || n, 'ngmt_' || n, CASE WHEN n <= 3 THEN 'api' ELSE 'private' END FROM generate_series(1, 6) AS n
                 """)
             #expect(try await stage.command(["dead", "discard"]).status == 64)
-            #expect(try await stage.command(["dead", "discard", "ngmt_1", "ngmt_9"]).output == "discarded 1\n")
+            let some = try await stage.command(["dead", "discard", "ngmt_1", "ngmt_\u{1B}[2J", "ngmt_9"])
+            #expect(some.output == "discarded 1\n" && some.status == 1)
+            #expect(some.errors == "no dead letter of ngmt_\\u001b[2J\nno dead letter of ngmt_9\n")
             #expect(try await stage.command(["dead", "discard", "--cause", "api"]).output == "discarded 2\n")
             #expect(
                 try await stage.database.value("SELECT string_agg(key, ',' ORDER BY key) FROM dead_letters")
                     == "ngmt_4,ngmt_5,ngmt_6")
             #expect(try await stage.database.value("SELECT state FROM enrichment_state('ngmt_1')") == "unknown")
-            #expect(try await stage.command(["dead", "discard", "--all"]).output == "discarded 3\n")
+            // Nobody is at a terminal here, so nobody is asked.
+            #expect(try await stage.command(["dead", "discard", "--all", "--yes"]).output == "discarded 3\n")
             #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 0)
+        }
+    }
+
+    /// More than one statement takes, and what dies while it works stays dead.
+    @Test func manyDeadLettersAreReplayedSliceBySlice() async throws {
+        try await Stage.run { stage in
+            let insert = """
+                INSERT INTO dead_letters (key, engagement_id, cause, last_at)
+                SELECT 'ngmt_' || n, 'ngmt_' || n, CASE WHEN n % 4 = 0 THEN 'api' ELSE 'private' END,
+                    now() + CASE WHEN n = 2000 THEN interval '1 h' ELSE interval '-1 h' END
+                FROM generate_series(1, 24000) AS n
+                """
+            try await stage.database.run(insert)
+            let dry = try await stage.command(["dead", "replay", "--cause", "api", "--dry-run"])
+            #expect(dry.output == "would queue 6000\n")
+            #expect(try await stage.database.count(Stage.jobs) == 0)
+            let cause = try await stage.command(["dead", "replay", "--cause", "api"])
+            #expect(cause.output == "queued 5999\n" && cause.status == 0)
+            let all = try await stage.command(["dead", "replay", "--all"])
+            #expect(all.output == "queued 18000\n")
+            #expect(try await stage.database.value("SELECT string_agg(key, ',') FROM dead_letters") == "ngmt_2000")
+            #expect(
+                try await stage.database.count("SELECT count(DISTINCT engagement_id) FROM enrichment_queue") == 23_999)
+            try await stage.database.run("TRUNCATE dead_letters; " + insert)
+            #expect(try await stage.command(["dead", "discard", "--all"]).output == "discarded 23999\n")
+        }
+    }
+
+    @Test func aListThatIsCutSaysSo() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run(
+                """
+                INSERT INTO dead_letters (key, engagement_id, cause)
+                SELECT 'queue:' || n, 'no id ' || n, CASE WHEN n <= 100 THEN 'invalid_id' ELSE 'api' END
+                FROM generate_series(1, 2345) AS n
+                """)
+            let cut = try await stage.command(["dead", "list"])
+            #expect(cut.output.split(separator: "\n").count == 101)
+            #expect(cut.errors == "and 2,245 more: --limit\n")
+            // By what was inserted one knows it.
+            #expect(cut.output.contains("no id "))
+            let whole = try await stage.command(["dead", "list", "--cause", "invalid_id"])
+            #expect(whole.errors == "" && whole.output.split(separator: "\n").count == 101)
+            for limit in ["0", "-1"] {
+                #expect(try await stage.command(["dead", "list", "--limit=\(limit)"]).status == 64)
+            }
+        }
+    }
+
+    @Test func aNameCommandsNoTerminal() async throws {
+        try await Stage.run { stage in
+            let name = "jo\u{1B}[2J"
+            let would = try await stage.command(["pause", "--by", name, "--dry-run"])
+            #expect(would.output == "would pause, as jo\\u001b[2J\n")
+            _ = try await stage.command(["pause", "--by", name])
+            let again = try await stage.command(["pause"])
+            #expect(again.output.hasPrefix("paused already, by jo\\u001b[2J since "), "\(again.output)")
+            let resumed = try await stage.command(["resume"])
+            #expect(resumed.output.hasSuffix("; it was paused by jo\\u001b[2J\n"), "\(resumed.output)")
+        }
+    }
+
+    /// Nobody would be held.
+    @Test func withoutARowInControlNothingIsCalledPaused() async throws {
+        try await Stage.run { stage in
+            try await stage.database.run("DELETE FROM control")
+            for command in [["pause"], ["pause", "--dry-run"], ["resume"]] {
+                let ended = try await stage.command(command)
+                #expect(ended.status == 65 && ended.output == "", "\(ended.output)")
+                #expect(ended.errors.contains("INSERT INTO \"askelephant\".control DEFAULT VALUES;"), "\(ended.errors)")
+            }
+            try await stage.database.run(#"INSERT INTO "askelephant".control DEFAULT VALUES;"#)
+            #expect(try await stage.command(["pause"]).status == 0)
+        }
+    }
+
+    /// Nobody reads any more (`| head -1`): it ends as other programs do, without a word.
+    @Test(arguments: [
+        ["status", "--watch"], ["status", "--watch", "--output", "json"], ["dead", "list"], ["doctor"],
+    ])
+    func whatNobodyReadsEnds(_ arguments: [String]) async throws {
+        try await Stage.run { stage in
+            let process = try stage.start(arguments, output: .closed)
+            #expect(try await process.exitStatus(within: .seconds(20)) == -SIGPIPE)
+            #expect(process.errors == "")
+        }
+    }
+
+    /// A purge is no purge before its end.
+    @Test func whatNobodyReadsOfIsPurgedAllTheSame() async throws {
+        try await Stage.run { stage in
+            let id = stage.world.id(1)
+            #expect(try await stage.command(["enrich", id]).status == 0)
+            let process = try stage.start(["purge", id], output: .closed)
+            #expect(try await process.exitStatus() == 0, "\(process.errors)")
+            #expect(process.errors.contains("looking through "))
+            #expect(try await stage.database.count("SELECT count(*) FROM purge_needles") == 0)
+            #expect(try await stage.database.value("SELECT state FROM enrichment_state('\(id)')") == "purged")
+        }
+    }
+
+    @Test func aFullDiskIsNoSuccess() async throws {
+        try await Stage.run { stage in
+            let process = try stage.start(["dead", "list"], output: .full)
+            #expect(try await process.exitStatus() == 78)
+            #expect(process.errors.contains("standard output cannot be written: No space left on device"))
+        }
+    }
+
+    /// A terminal that closes takes what runs in it along.
+    @Test func hangUpEndsWhatHandlesNone() async throws {
+        try await Stage.run { stage in
+            let watch = ["status", "--watch", "--output", "json"]
+            let watcher = try stage.start(watch, through: ["env", "--default-signal=HUP"])
+            try await eventually("a look") { watcher.output.contains("\n") }
+            #expect(!watcher.survivesHangUp)
+            watcher.signal(SIGHUP)
+            #expect(try await watcher.exitStatus(within: .seconds(5)) == -SIGHUP)
+            // Unless it was told otherwise: nohup.
+            let told = try stage.start(watch, through: ["env", "--ignore-signal=HUP"])
+            try await eventually("a look") { told.output.contains("\n") }
+            #expect(told.survivesHangUp)
         }
     }
 
@@ -204,7 +329,9 @@ struct CommandTests {
             let letter = try #require((try Self.parse(one.output) as? [[String: Any]])?.first)
             #expect(letter["key"] as? String == ids[0])
             #expect(letter["cause"] as? String == "rejected")
-            #expect(try await stage.command(["dead", "show", "ngmt_never"]).output == "none\n")
+            let never = try await stage.command(["dead", "show", "ngmt_never"])
+            #expect(never.output == "none\n" && never.status == 1)
+            #expect(never.errors == "no dead letter of ngmt_never\n")
 
             let first = try await stage.command(["dead", "replay", ids[0]])
             #expect(first.output == "queued 1\n")

@@ -40,11 +40,13 @@ struct DoctorTests {
     @Test func documentsInTheServersLogAreSeenComing() {
         func logging(
             _ statements: String = "none", _ slower: String = "-1", _ sample: String = "-1", _ explain: String = "-1",
-            parameters: String = "-1", onError: String = "0", explained: String = "-1"
+            parameters: String = "-1", onError: String = "0", explained: String = "-1", sampled: String = "0",
+            audit: String = "none", audited: String = "off"
         ) -> String? {
             ServerFacts.logging(
                 statements: statements, slowerThan: slower, sampleSlowerThan: sample, explainSlowerThan: explain,
-                parameters: parameters, parametersOnError: onError, explainParameters: explained)?.remedy
+                parameters: parameters, parametersOnError: onError, explainParameters: explained,
+                transactionSample: sampled, audit: audit, auditParameters: audited)?.remedy
         }
         #expect(logging() == nil && logging("ddl") == nil)
         #expect(logging("all") != nil && logging("mod") != nil && logging("all", parameters: "0") == nil)
@@ -54,14 +56,54 @@ struct DoctorTests {
         #expect(logging("none", "-1", "5ms") != nil && logging("none", "-1", "5ms", parameters: "0") == nil)
         #expect(logging("none", "-1", "-1", "1s", parameters: "0") != nil)
         #expect(logging("none", "-1", "-1", "1s", parameters: "0", explained: "0") == nil)
+        #expect(logging(sampled: "0.01") != nil && logging(parameters: "0", sampled: "0.01") == nil)
+        #expect(logging(audit: "write", audited: "on") == "pgaudit.log_parameter = off")
+        #expect(logging(audit: "write") == nil && logging(audited: "on") == nil)
         #expect(logging(onError: "64B") == "log_parameter_max_length_on_error = 0")
     }
 
     @Test func vacuumThatIsKeptAwayIsNamed() {
-        #expect(DatabaseChecks.vacuum(dead: 50_000, pid: 7, age: 60).mark == .ok)
-        #expect(DatabaseChecks.vacuum(dead: 50_001, pid: nil, age: nil).mark == .warning)
-        let held = DatabaseChecks.vacuum(dead: 0, pid: 7, age: 61)
+        func finding(_ change: (inout VacuumFacts) -> Void) -> Finding {
+            var facts = VacuumFacts()
+            change(&facts)
+            return facts.finding(schema: "Crm", role: "worker")
+        }
+        #expect(finding { ($0.dead, $0.pid, $0.age) = (50_000, 7, 60) }.mark == .ok)
+        let dead = finding { $0.dead = 50_001 }
+        #expect(dead.mark == .warning && dead.next?.hasPrefix(#"VACUUM "Crm".enrichment_queue;"#) == true)
+        let held = finding { ($0.pid, $0.age) = (7, 61) }
         #expect(held.mark == .warning && held.next?.contains("pg_terminate_backend(7)") == true)
+        #expect(finding { ($0.prepared, $0.preparedAge) = ("x", 60) }.mark == .ok)
+        let prepared = finding { ($0.prepared, $0.preparedAge) = ("it's", 61) }
+        #expect(prepared.mark == .warning && prepared.next?.contains("ROLLBACK PREPARED 'it''s';") == true)
+        let slot = finding { $0.slot = "away" }
+        #expect(slot.mark == .warning && slot.next?.contains("pg_drop_replication_slot('away')") == true)
+        // What is not seen is not called well.
+        let blind = finding { $0.seesAll = false }
+        #expect(blind.mark == .warning && blind.text.contains("not known"))
+        #expect(blind.next?.contains(#"GRANT pg_read_all_stats TO "worker";"#) == true)
+    }
+
+    /// After `migrate --without-bell`, and where somebody has switched it off.
+    @Test func aBellThatDoesNotRingIsSeen() async throws {
+        try await Stage.run { stage in
+            func notifications() async throws -> (line: String, next: String) {
+                let lines = try await stage.command(["doctor"]).output.split(separator: "\n").map(String.init)
+                let index = try #require(lines.firstIndex { $0.contains(" notifications ") }, "\(lines)")
+                return (lines[index], index + 1 < lines.count ? lines[index + 1] : "")
+            }
+            #expect(try await notifications().line.hasPrefix("✓"))
+            for change in [
+                "ALTER TABLE enrichment_queue DISABLE TRIGGER ring_bell", "DROP TRIGGER ring_bell ON enrichment_queue",
+            ] {
+                try await stage.database.run(change)
+                let silent = try await notifications()
+                #expect(silent.line.hasPrefix("!") && silent.line.contains("--poll-interval"), "\(silent)")
+                let remedy = try #require(silent.next.split(separator: "if it was not meant: ").last)
+                try await stage.database.run(String(remedy))
+                #expect(try await notifications().line.hasPrefix("✓"))
+            }
+        }
     }
 
     /// In a real schema: what nothing works without is a failure, anything else may have been meant.
@@ -72,11 +114,11 @@ struct DoctorTests {
                 let lines = output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
                 return lines.first { $0.contains(" drift ") } ?? "no line"
             }
-            #expect(try await drift() == "✓ drift all is as the last migration left it")
+            #expect(try await drift() == "✓ drift \(SchemaDrift.none)")
             // Somebody's own table is nobody's business, their index on ours neither.
             try await stage.database.run(
                 "CREATE TABLE mine (id int); CREATE INDEX mine_too ON engagements (title); ANALYZE engagements")
-            #expect(try await drift() == "✓ drift all is as the last migration left it")
+            #expect(try await drift() == "✓ drift \(SchemaDrift.none)")
             try await stage.database.run(
                 """
                 DROP INDEX crm_associations_object;

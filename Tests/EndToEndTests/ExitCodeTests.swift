@@ -1,8 +1,11 @@
 import Foundation
+import Postgres
 import SQLText
 import Simulator
 import TestKit
 import Testing
+
+@testable import engagement_worker
 
 /// How commands end when they cannot work: the number, and what standard error says to do.
 struct ExitCodeTests {
@@ -14,7 +17,7 @@ struct ExitCodeTests {
         ["dead", "show"], ["status", "--output", "xml"], ["config", "nope"], ["migrate", "--nope"],
         ["simulate", "--port", "x"], ["simulate", "--switch", "nonsense"], ["simulate", "--switch", "fault=loud"],
         ["simulate", "--switch", "nobody=none"], ["scopes", "--output", "xml"], ["scopes", "nope"],
-        ["enrich", "--dry-run"],
+        ["enrich", "--dry-run"], ["dead", "list", "--limit=-1"],
         ["enrich", "--dry-run", "nonsense"], ["run", "--token=\(secret)"],
         ["run", "--database-url", "postgresql://\(secret)"],
         ["enqueue", "--password", secret, "ngmt_1"], ["--api-key", secret],
@@ -142,6 +145,30 @@ struct ExitCodeTests {
             #expect(!(ended.output + ended.errors).contains(Self.secret))
             let held = "SELECT count(*) FROM enrichment_queue WHERE engagement_id = '\(id)' AND leased_by IS NULL"
             #expect(try await stage.database.count(held) == 1)
+        }
+    }
+
+    /// A database that does not serve for now is no defect of ours: 69, and what to do.
+    @Test(arguments: [
+        ("25006", "primary"), ("55P03", "pg_locks"), ("57014", "--statement-timeout"), ("53300", "max_connections"),
+        ("57P03", "when it is ready"),
+    ])
+    func whatDoesNotServeNowIs69(_ code: String, _ hint: String) {
+        let failure = Failure(PostgresError.lost(statement: "x", sqlState: SQLState(code)))
+        #expect(failure.code == .databaseUnreachable)
+        #expect(failure.hint?.contains(hint) == true, "\(failure.text)")
+    }
+
+    @Test func aLockOrAServerThatTakesNoWritesIs69() async throws {
+        try await Stage.run { stage in
+            let locker = try await stage.database.connect()
+            _ = try await locker.run(script: "BEGIN; LOCK TABLE control", name: "lock")
+            let locked = try await stage.command(["pause"])
+            #expect(locked.status == 69 && locked.errors.contains("55P03") && locked.errors.contains("\nTry:   "))
+            await locker.close()
+            let url = stage.database.conninfo + " options='-c default_transaction_read_only=on'"
+            let reading = try await stage.command(["pause"], ["DATABASE_URL": url])
+            #expect(reading.status == 69 && reading.errors.contains("25006") && reading.errors.contains("primary"))
         }
     }
 }

@@ -117,8 +117,10 @@ import Testing
             stage.world.register(stage.ids(0..<5))
             let url = try await login(stage, "askelephant_worker")
             let doctor = try await stage.command(["doctor"], url)
+            // But that it does not see the transactions of others: that is for the server's owner to grant.
+            let marked = doctor.output.split(separator: "\n").filter { $0.hasPrefix("✗") || $0.hasPrefix("!") }
             #expect(
-                doctor.status == 0 && !doctor.output.contains("✗") && !doctor.output.contains("!"), "\(doctor.output)")
+                doctor.status == 0 && marked.count == 1 && marked[0].hasPrefix("! vacuum"), "\(doctor.output)")
             stage.world.revoke("contacts:read")
             let worker = try await stage.worker(["--sweep-interval", "1m"], url)
             try await stage.insert(stage.ids(0..<10) + ["nonsense"])
@@ -151,9 +153,10 @@ import Testing
             try await stage.insert(stage.ids(0..<3) + ["nonsense"])
             _ = try await stage.command(["run", "--once"])
             let url = try await login(stage, "askelephant_reader_all")
+            let key = try #require(try await stage.database.value("SELECT key FROM dead_letters"))
             for arguments in [
                 ["status"], ["status", stage.world.id(1)], ["report", "--html", "-"], ["scopes"], ["dead", "list"],
-                ["dead", "show", "nonsense"], ["enrich", "--dry-run", stage.world.id(1)],
+                ["dead", "show", key], ["enrich", "--dry-run", stage.world.id(1)],
             ] {
                 let ended = try await stage.command(arguments, url)
                 #expect(ended.status == 0, "\(arguments): \(ended.errors)")

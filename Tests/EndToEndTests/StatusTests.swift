@@ -68,17 +68,14 @@ struct StatusTests {
             try await stage.database.wait(
                 for: "SELECT sum(n) FROM activity_minutes WHERE outcome IN ('partial', 'dead')", toBe: "6",
                 within: .seconds(30))
+            try await stage.database.run(
+                "INSERT INTO enrichment_queue (engagement_id, available_at) VALUES ('ngmt_later', now() + interval '1 h')"
+            )
             let found = try await status(stage)
-            let manual = try String(contentsOfFile: "deploy/README.md", encoding: .utf8)
-            func check(_ object: [String: Any], _ path: String) {
-                for (name, value) in object {
-                    #expect(manual.contains("`\(path)\(name)`"), "deploy/README.md says nothing of \(path)\(name)")
-                    if let rows = value as? [[String: Any]], let row = rows.first { check(row, "\(path)\(name)[].") }
-                }
-            }
-            check(found, "")
+            try JSONContract.expect(found, in: "status as JSON")
             for list in [
-                "queue", "parts", "gaps", "scopes", "dead_letters", "workers", "completeness", "minutes", "notes",
+                "queue", "reasons", "parts", "gaps", "scopes", "dead_letters", "workers", "completeness", "minutes",
+                "notes",
             ] {
                 #expect((found[list] as? [Any])?.isEmpty == false, "\(list)")
             }

@@ -10,4 +10,8 @@ SELECT current_setting('server_version') AS version, current_setting('server_ver
        coalesce(current_setting('auto_explain.log_min_duration', true), '-1') AS explain_slower_than,
        current_setting('log_parameter_max_length') AS log_parameters, current_setting('log_parameter_max_length_on_error') AS log_parameters_on_error,
        coalesce(current_setting('auto_explain.log_parameter_max_length', true), '-1') AS explain_parameters,
+       current_setting('log_transaction_sample_rate') AS log_transaction_sample,
+       coalesce(nullif(current_setting('pgaudit.log', true), ''), 'none') AS audit,
+       coalesce(current_setting('pgaudit.role', true), '') AS audit_role,
+       coalesce(nullif(current_setting('pgaudit.log_parameter', true), ''), 'off') AS audit_parameters,
        to_regnamespace(quote_ident($1::text)) IS NOT NULL AS has_schema;

@@ -30,7 +30,7 @@ package final class Database: Sendable {
             connection.isPooled = isListener && listenConninfo != nil
             connection.statementTimeout = statementTimeout
             connection.synchronousCommit = role != "claim"
-            // Commands may look at a standby; a worker there could only wait, and its listener would never hear a thing.
+            // A command that only reads may look at a standby; a worker there could only wait, and its listener would never hear a thing.
             connection.needsPrimary = role != "command"
             return connection
         }

@@ -73,7 +73,7 @@ package struct Migrator: Sendable {
 
     /// The schema's version; 0 when there is none.
     package func version() async throws -> Int {
-        let connection = try await open(isPooled: true)
+        let connection = try await open(isPooled: true, needsPrimary: false)
         return try await Self.version(connection)
     }
 
@@ -123,12 +123,13 @@ package struct Migrator: Sendable {
         return !isHeard
     }
 
-    private func open(isPooled: Bool = false) async throws -> Connection {
+    private func open(isPooled: Bool = false, needsPrimary: Bool = true) async throws -> Connection {
         var configuration = ConnectionConfiguration(
             conninfo: conninfo, applicationName: "engagement-worker migrate", schema: schema
         )
         configuration.statementTimeout = .seconds(600)
         configuration.isPooled = isPooled
+        configuration.needsPrimary = needsPrimary
         let connection = try await Connection.open(configuration)
         try await Self.checkServer(connection)
         return connection

@@ -33,7 +33,7 @@ struct Demo: AsyncParsableCommand {
         try await Setup.within(settings.startTimeout) { try await worker.connect() }
         try await worker.prepare()
         let working = Task { await worker.run() }
-        let session = try await Setup.connect(settings)
+        let session = try await Setup.connect(settings, writes: true)
         for id in ids { try await insert(id, session, output) }
         try await waitForEnd(ids, session)
         _ = output.writer.flush(within: .seconds(1))

@@ -25,7 +25,7 @@ struct Enqueue: AsyncParsableCommand {
             throw Failure(.usage, "\(invalid.count) of \(ids.count) are no engagement ids (ngmt_…): \(shown)")
         }
         if dryRun { return print("would queue \(ids.count)") }
-        let session = try await Setup.connect(settings)
+        let session = try await Setup.connect(settings, writes: true)
         for start in stride(from: 0, to: ids.count, by: 1_000) {
             let slice = Array(ids[start..<min(start + 1_000, ids.count)])
             try await JobQueue.insert(slice, reason: reason, priority: Int64(priority), on: session)

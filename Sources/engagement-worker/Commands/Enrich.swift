@@ -43,7 +43,8 @@ struct Enrich: AsyncParsableCommand {
     }
 
     private func show(_ engagements: [EngagementID], _ settings: Settings) async throws {
-        let session = try await Setup.connect(settings)
+        // A standby may not have it yet.
+        let session = try await Setup.connect(settings, writes: true)
         var rows: [JSONText] = []
         let style = Style.resolve(settings.color, environment: Setup.environment, isTerminal: isatty(1) == 1)
         for engagement in engagements {

@@ -13,18 +13,33 @@ struct Pause: AsyncParsableCommand {
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func run() async throws {
-        let session = try await Setup.connect(try Setup.settings(options))
+        let settings = try Setup.settings(options)
+        let session = try await Setup.connect(settings, writes: !dryRun)
         let name = by ?? "\(Setup.userName)@\(Setup.hostName)"
-        let before =
-            try await dryRun
-            ? session.query(Statements.controlShow).first
-            : session.query(Statements.controlPause, [.text(name)]).first
+        let rows = try await session.query(
+            dryRun ? Statements.controlShow : Statements.controlPause, dryRun ? [] : [.text(name)])
         await session.close()
-        if let before, try before.boolean("paused") {
+        let before = try Pause.row(rows, settings)
+        if try before.boolean("paused") {
             let since = try before.textIfPresent("paused_since") ?? "unknown"
-            return print("paused already, by \(try before.textIfPresent("paused_by") ?? "somebody") since \(since)")
+            return print("paused already, by \(try Pause.who(before)) since \(since)")
         }
-        print(dryRun ? "would pause, as \(name)" : "paused; to go on: engagement-worker resume")
+        print(dryRun ? "would pause, as \(TextEscaper.visible(name))" : "paused; to go on: engagement-worker resume")
+    }
+
+    /// The one row of `control`: without it nobody can be held, or let go. It also has the key of the hashes of what was purged.
+    fileprivate static func row(_ rows: [Row], _ settings: Settings) throws(Failure) -> Row {
+        guard let row = rows.first else {
+            throw Failure(
+                .schemaMismatch, "the schema \(settings.schema) is damaged: its table control has no row",
+                hint: "restore it from a backup, since under a new key what was purged may come back; if nothing was: "
+                    + "INSERT INTO \(quoteIdentifier(settings.schema)).control DEFAULT VALUES;")
+        }
+        return row
+    }
+
+    fileprivate static func who(_ row: Row) throws -> String {
+        TextEscaper.visible(try row.textIfPresent("paused_by") ?? "somebody")
     }
 }
 
@@ -35,13 +50,13 @@ struct Resume: AsyncParsableCommand {
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func run() async throws {
-        let session = try await Setup.connect(try Setup.settings(options))
-        let before = try await session.query(dryRun ? Statements.controlShow : Statements.controlResume).first
+        let settings = try Setup.settings(options)
+        let session = try await Setup.connect(settings, writes: !dryRun)
+        let rows = try await session.query(dryRun ? Statements.controlShow : Statements.controlResume)
         await session.close()
-        guard let before, try before.boolean("paused") else { return print("nobody had paused it") }
+        let before = try Pause.row(rows, settings)
+        guard try before.boolean("paused") else { return print("nobody had paused it") }
         let length = try before.doubleIfPresent("paused_s").map { " after \(Int($0)) s" } ?? ""
-        print(
-            "\(dryRun ? "would resume" : "resumed")\(length); it was paused by \(try before.textIfPresent("paused_by") ?? "somebody")"
-        )
+        print("\(dryRun ? "would resume" : "resumed")\(length); it was paused by \(try Pause.who(before))")
     }
 }

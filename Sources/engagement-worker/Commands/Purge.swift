@@ -9,7 +9,7 @@ struct Purge: AsyncParsableCommand {
         discussion: """
             Contacts and companies that no other engagement shows go with an engagement. With a person go the contacts, and \
             addresses of theirs that nobody else has; where ids or addresses stand in other rows they become [purged]. All \
-            tables are read once for that. Names in free text are not found.
+            tables are read once for that. Names in free text are not found. On a terminal it asks first.
             """
     )
 
@@ -18,6 +18,7 @@ struct Purge: AsyncParsableCommand {
     @Option(help: "A person's e-mail address; may be repeated.") var email: [String] = []
     @Flag(help: "Keep no hash either: the next sweep or webhook may bring it back.") var forget = false
     @Flag(help: "Say what would be deleted, and delete nothing.") var dryRun = false
+    @Flag(help: "Do not ask, on a terminal.") var yes = false
     @OptionGroup(title: "Settings") var options: SettingsOptions
 
     func validate() throws {
@@ -44,7 +45,14 @@ struct Purge: AsyncParsableCommand {
         let targets =
             engagements.map(PurgeTarget.engagement) + contact.map(PurgeTarget.contact)
             + email.map { .email($0.trimmed) }
-        let session = try await Setup.connect(try Setup.settings(options), statementTimeout: .seconds(60))
+        let settings = try Setup.settings(options)
+        if !dryRun, !yes {
+            let names = ids + contact + email
+            let more = names.count > 3 ? " and \(names.count - 3) more" : ""
+            try Confirmation.ask(
+                "delete \(names.prefix(3).joined(separator: ", "))\(more) for good", or: "nothing was purged")
+        }
+        let session = try await Setup.connect(settings, statementTimeout: .seconds(60), writes: true)
         let store = PurgeStore(session: session)
         if dryRun {
             writeOutput("would be purged: \(Self.text(try await store.rehearse(targets)))\n")
@@ -57,7 +65,7 @@ struct Purge: AsyncParsableCommand {
                 hint: "run it again; it goes on where it was\(failure.hint.map { ". Before that: \($0)" } ?? "")")
         }
         await session.close()
-        writeOutput("backups, copies and Postgres's files until VACUUM still hold it: README, \"Purging\"\n")
+        say("backups, copies and Postgres's files until VACUUM still hold it: README, \"Purging\"\n")
     }
 
     private static func text(_ counts: [String: Int]) -> String {
@@ -65,20 +73,23 @@ struct Purge: AsyncParsableCommand {
         return found.isEmpty ? "nothing was stored" : found.joined(separator: ", ")
     }
 
+    /// A purge is ended whether or not anybody reads of it.
+    private func say(_ text: String) { writeOutput(text, endsWithoutReader: false) }
+
     private func purge(_ targets: [PurgeTarget], _ store: PurgeStore) async throws {
         for target in targets { try await store.suppress(target) }
-        writeOutput("purged: \(Self.text(try await store.deleteRows()))\n")
+        say("purged: \(Self.text(try await store.deleteRows()))\n")
         let redacted = try await store.redact { table, isOurs in
             writeError(
                 isOurs ? "looking through \(table)\n" : "NOT looked through: \(table), which is no table of ours\n")
         }
-        writeOutput("other rows that named it, now without: \(redacted)\n")
+        say("other rows that named it, now without: \(redacted)\n")
         if forget {
             try await store.forget(targets)
-            writeOutput("forgotten: it may be stored again\n")
+            say("forgotten: it may be stored again\n")
         } else {
             for case .engagement(let id) in targets {
-                writeOutput("gone in engagement_changes, _key \(try await store.key(id))\n")
+                say("gone in engagement_changes, _key \(try await store.key(id))\n")
             }
         }
     }

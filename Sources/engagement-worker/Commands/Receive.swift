@@ -39,7 +39,7 @@ struct Receive: AsyncParsableCommand {
         }
         defer { listening.cancel() }
         // A schema that does not fit, or a database that is not there, is said before anything is taken.
-        await (try Setup.connect(settings)).close()
+        await (try Setup.connect(settings, writes: true)).close()
         try await Setup.start(receiver, settings)
         await receiver.keepUp()
     }

@@ -18,7 +18,7 @@ struct Reproject: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try Setup.settings(options)
-        let session = try await Setup.connect(settings)
+        let session = try await Setup.connect(settings, writes: true)
         let store = ReprojectStore(session: session)
         let style = Style.resolve(settings.color, environment: Setup.environment, isTerminal: isatty(1) == 1)
         var table = Table([

@@ -16,15 +16,18 @@ struct Results {
         var table = Table(columns.map { Table.Column(title: $0) })
         // A sentence comes last and is worth reading to its end.
         table.columns[columns.count - 1].maximumWidth = 200
-        for row in rows { table.add(columns.map { (try? row.text(named: $0)) ?? nil }) }
+        for row in rows { table.add(zip(row.texts, row.columnTypes).map(Self.cell)) }
         return table.text(style: style)
     }
 
-    /// Numbers as numbers where they are nothing else.
+    /// Each value by the type of its column, whatever it looks like.
     var json: JSONText {
         .array(
             rows.map { row in
-                .object(columns.map { JSONText.Member(name: $0, value: Self.value((try? row.text(named: $0)) ?? nil)) })
+                .object(
+                    zip(row.columnNames, zip(row.texts, row.columnTypes)).map { name, value in
+                        JSONText.Member(name: name, value: Self.value(value.0, type: value.1))
+                    })
             }
         )
     }
@@ -34,14 +37,32 @@ struct Results {
         return .null
     }
 
-    private static func value(_ text: String?) -> JSONText {
+    /// An array as its elements; an empty one as nothing.
+    private static func cell(_ text: String?, type: UInt32) -> String? {
+        guard let text, type == OID.texts, let elements = ArrayText.elements(text) else { return text }
+        return elements.isEmpty ? nil : elements.map { $0 ?? "-" }.joined(separator: ", ")
+    }
+
+    private static func value(_ text: String?, type: UInt32) -> JSONText {
         guard let text else { return .null }
-        if text == "t" || text == "f" { return .boolean(text == "t") }
-        if let integer = Int(text), String(integer) == text { return .integer(integer) }
-        if text.contains("."), text.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }), let number = Double(text)
-        {
-            return .double(number)
+        return switch type {
+        case OID.boolean: .boolean(text == "t")
+        case OID.smallint, OID.integer, OID.bigint: Int(text).map(JSONText.integer) ?? .string(text)
+        case OID.real, OID.double, OID.numeric: Double(text).map(JSONText.double) ?? .string(text)
+        case OID.texts: ArrayText.elements(text).map { .array($0.map { JSONText($0) }) } ?? .string(text)
+        default: .string(text)
         }
-        return .string(text)
+    }
+
+    /// Of PostgreSQL's `pg_type.dat`.
+    private enum OID {
+        static let boolean: UInt32 = 16
+        static let bigint: UInt32 = 20
+        static let smallint: UInt32 = 21
+        static let integer: UInt32 = 23
+        static let real: UInt32 = 700
+        static let double: UInt32 = 701
+        static let texts: UInt32 = 1009
+        static let numeric: UInt32 = 1700
     }
 }

@@ -52,7 +52,7 @@ struct Scopes: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try Setup.settings(options)
-            let session = try await Setup.connect(settings)
+            let session = try await Setup.connect(settings, writes: !dryRun)
             print(try await Scopes.recheck(settings.credentialName, session, isDry: dryRun), terminator: "")
             await session.close()
         }

@@ -17,8 +17,8 @@ struct DatabaseChecks {
             try await schema(session, server)
         else { return false }
         try await drift(session)
-        await bell()
-        try await health(session)
+        await bell(session)
+        try await health(session, server)
         return true
     }
 
@@ -28,11 +28,26 @@ struct DatabaseChecks {
         let session = Session(configuration)
         do {
             try await Setup.within(settings.startTimeout) { _ = try await session.current() }
-            return session
         } catch {
             add(.failure("database", Failure(error)))
             return nil
         }
+        return await primary(configuration, insteadOf: session)
+    }
+
+    /// A worker passes over the standbys among several servers, so the primary is what is to be looked at. Where there is none,
+    /// what the standby says of itself is worth more than that nothing was reached.
+    private func primary(_ configuration: ConnectionConfiguration, insteadOf session: Session) async -> Session {
+        guard let row = try? await session.query(Statements.doctorServer, [.text(settings.schema)]).first,
+            (try? row.boolean("is_standby")) == true
+        else { return session }
+        var configuration = configuration
+        configuration.needsPrimary = true
+        let primary = Session(configuration)
+        let found = await atMost(min(settings.startTimeout, .seconds(5))) { (try? await primary.current()) != nil }
+        let (kept, left) = found == true ? (primary, session) : (session, primary)
+        await left.close()
+        return kept
     }
 
     private func server(_ session: Session) async throws -> ServerFacts? {
@@ -70,7 +85,7 @@ struct DatabaseChecks {
                 "rights", "\(server.role) lacks " + all.prefix(5).joined(separator: "; ") + more,
                 next: isShut
                     ? "GRANT USAGE ON SCHEMA \(schema) TO \(role);"
-                    : "GRANT \(first.rights) ON \(Self.grantable(first.object, schema)) TO \(role); all of them: deploy/grants.sql"
+                    : "GRANT \(first.rights) ON \(Self.grantable(first.object, schema)) TO \(role); or all of them: run deploy/grants.sql, then GRANT \(quoteIdentifier(settings.schema + "_worker")) TO \(role);"
             ))
         return !isShut
     }
@@ -106,7 +121,7 @@ struct DatabaseChecks {
             return add(
                 .warning(
                     "drift", "not known: no migration has noted what it left",
-                    next: "as the schema's owner: SELECT record_schema();"))
+                    next: "as the schema's owner: SELECT \(quoteIdentifier(settings.schema)).record_schema();"))
         }
         let rows = try await session.query(Statements.doctorDrift).map { row in
             SchemaDrift(
@@ -116,8 +131,9 @@ struct DatabaseChecks {
     }
 
     /// What run would find at its start. Whoever does not answer is not waited for longer than run would.
-    private func bell() async {
+    private func bell(_ session: Session) async {
         do {
+            let bell = try await session.query(Statements.doctorBell).first?.text("bell")
             let database = Database(try Setup.database(settings), bootID: .random(in: .min ... .max), log: .none)
             let start = ContinuousClock.now
             let found = await atMost(settings.startTimeout) { () -> Result<Bool, PostgresError> in
@@ -136,7 +152,9 @@ struct DatabaseChecks {
             }
             let isPooled = try found.get()
             let time = Wording.milliseconds(ContinuousClock.now - start)
-            if settings.listenDatabaseURL != nil {
+            if let bell, bell != "on" {
+                add(Self.silent(isMissing: bell == "missing", schema: settings.schema))
+            } else if settings.listenDatabaseURL != nil {
                 add(await listener(database))
             } else if isPooled {
                 add(
@@ -173,12 +191,24 @@ struct DatabaseChecks {
         }
     }
 
-    private func health(_ session: Session) async throws {
-        if let bloat = try await session.query(Statements.queueBloat).first {
-            add(
-                Self.vacuum(
-                    dead: try bloat.integer("dead"), pid: try bloat.integerIfPresent("pid"),
-                    age: try bloat.doubleIfPresent("age_s")))
+    /// Then it does not matter who could hear the bell.
+    static func silent(isMissing: Bool, schema: String) -> Finding {
+        let schema = quoteIdentifier(schema)
+        return .warning(
+            "notifications",
+            "an insert rings no bell: the trigger ring_bell of enrichment_queue is \(isMissing ? "missing" : "switched off"), "
+                + "so new jobs wait for --poll-interval",
+            next: "if it was not meant: "
+                + (isMissing
+                    ? "CREATE TRIGGER ring_bell AFTER INSERT ON \(schema).enrichment_queue FOR EACH STATEMENT EXECUTE FUNCTION \(schema).ring_bell();"
+                    : "ALTER TABLE \(schema).enrichment_queue ENABLE TRIGGER ring_bell;"))
+    }
+
+    private func health(_ session: Session, _ server: ServerFacts) async throws {
+        if let bloat = try await session.query(Statements.queueBloat).first,
+            let more = try await session.query(Statements.doctorVacuum).first
+        {
+            add(try VacuumFacts(bloat, more).finding(schema: settings.schema, role: server.role))
         }
         guard let control = try await session.query(Statements.controlShow).first else { return }
         if try control.boolean("paused") {
@@ -188,22 +218,6 @@ struct DatabaseChecks {
                     next: "engagement-worker resume"))
         }
     }
-
-    static func vacuum(dead: Int64, pid: Int64?, age: Double?) -> Finding {
-        let limits = WatchLimits()
-        if let pid, let age, age > limits.snapshotAge / .seconds(1) {
-            return .warning(
-                "vacuum",
-                "a transaction of process \(pid) is open for \(Wording.seconds(age)), and keeps finished rows from being removed",
-                next: "end it: SELECT pg_terminate_backend(\(pid));")
-        }
-        if dead > Int64(limits.deadRows) {
-            return .warning(
-                "vacuum", "the queue has \(Wording.count(Int(dead))) dead rows",
-                next: "VACUUM enrichment_queue; and see that autovacuum runs")
-        }
-        return .ok("vacuum", "the queue has \(Wording.count(Int(dead))) dead rows, and no old transaction is open")
-    }
 }
 
 /// What is not as the last migration left it.
@@ -212,9 +226,13 @@ struct SchemaDrift: Equatable, Sendable {
     var name: String
     var isMissing: Bool
 
+    /// All that is compared. Of triggers it is whether they are there and on; constraints other than keys, and defaults, are not noted.
+    static let none =
+        "tables, columns, indexes, views, functions, and which triggers are on: as the last migration left them"
+
     /// Without a table, a column or a function nothing works; anything else may have been meant.
     static func finding(_ all: [SchemaDrift], schema: String) -> Finding {
-        guard !all.isEmpty else { return .ok("drift", "all is as the last migration left it") }
+        guard !all.isEmpty else { return .ok("drift", Self.none) }
         let names = all.map { "\($0.kind) \($0.name) is \($0.isMissing ? "missing" : "changed")" }
         let text = names.prefix(5).joined(separator: "; ") + (names.count > 5 ? " and \(names.count - 5) more" : "")
         let breaks = all.contains { $0.isMissing && ["table", "column", "function"].contains($0.kind) }

@@ -98,13 +98,17 @@ extension ServerFacts {
             sampleSlowerThan: try row.text("log_sample_slower_than"),
             explainSlowerThan: try row.text("explain_slower_than"), parameters: try row.text("log_parameters"),
             parametersOnError: try row.text("log_parameters_on_error"),
-            explainParameters: try row.text("explain_parameters"))
+            explainParameters: try row.text("explain_parameters"),
+            transactionSample: try row.text("log_transaction_sample"),
+            audit: try row.text("audit_role").isEmpty ? row.text("audit") : "on for a role",
+            auditParameters: try row.text("audit_parameters"))
     }
 
     /// Documents travel as parameters. Those of a statement are logged with it, up to a length; 0 is none, -1 all.
     static func logging(
         statements: String, slowerThan: String, sampleSlowerThan: String, explainSlowerThan: String, parameters: String,
-        parametersOnError: String, explainParameters: String
+        parametersOnError: String, explainParameters: String, transactionSample: String, audit: String,
+        auditParameters: String
     ) -> Logging? {
         if parameters != "0" {
             let remedy = "log_parameter_max_length = 0"
@@ -114,6 +118,9 @@ extension ServerFacts {
             if slowerThan != "-1" {
                 return Logging(why: "log_min_duration_statement is \(slowerThan)", remedy: remedy)
             }
+            if transactionSample != "0" {
+                return Logging(why: "log_transaction_sample_rate is \(transactionSample)", remedy: remedy)
+            }
             if sampleSlowerThan != "-1" {
                 return Logging(why: "log_min_duration_sample is \(sampleSlowerThan)", remedy: remedy)
             }
@@ -122,6 +129,9 @@ extension ServerFacts {
             return Logging(
                 why: "auto_explain.log_min_duration is \(explainSlowerThan)",
                 remedy: "auto_explain.log_min_duration = -1")
+        }
+        if audit != "none", auditParameters == "on" {
+            return Logging(why: "pgaudit.log is \(audit), with parameters", remedy: "pgaudit.log_parameter = off")
         }
         if parametersOnError != "0" {
             return Logging(
