@@ -1,10 +1,11 @@
--- Roles for those who use the schema, each with the rights that it needs and no more. Run it as the schema's owner, after each
--- migration that added a table or a view; it may be run again.
+-- Roles for those who use the schema, each with the rights that it needs and no more. Run it as the schema's owner, after the first
+-- migrate and after each migration that added a table or a view; it may be run again.
 --
 --   psql -d crm -v schema=askelephant -f deploy/grants.sql
+--   psql -d crm -c 'GRANT askelephant_worker TO worker' -c 'GRANT askelephant_inserter TO app'
 --
--- The roles are groups without a login, named after the schema: GRANT askelephant_reader TO ann. To make them takes CREATEROLE;
--- roles of these names that somebody has made before are taken as they are. Leave out what you do not want.
+-- The roles are groups without a login, named after the schema. To make them takes CREATEROLE; roles of these names that somebody
+-- has made before are taken as they are. Leave out what you do not want.
 \set ON_ERROR_STOP on
 \if :{?schema} \else \set schema askelephant \endif
 BEGIN;
@@ -28,8 +29,8 @@ END $$;
 
 GRANT USAGE ON SCHEMA :"schema" TO :"inserter", :"worker", :"reader", :"reader_all";
 
--- Who inserts: the public columns of the queue, and the id for libraries that say RETURNING. What became of it, enrichment_state() tells
--- those who may read all.
+-- Who inserts: the public columns of the queue, and the id for libraries that say RETURNING. What became of it is not for the inserter to
+-- ask, since enrichment_state runs with the caller's rights; sql/README.md has a function that says no more than that.
 GRANT INSERT (engagement_id, reason, priority, available_at), SELECT (id) ON :"schema".enrichment_queue TO :"inserter";
 
 -- Who works. As a superuser, GRANT pg_read_all_stats TO it, and doctor and the log's queue.bloat see whose transaction is in the way.

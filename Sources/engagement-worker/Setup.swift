@@ -154,7 +154,8 @@ enum Setup {
             if case .lost(let error) = event { trouble.withLock { $0 = error } }
             report(event)
         }
-        try await within(settings.startTimeout, because: { trouble.withLock(\.self).map(Failure.init) }) {
+        let reason = { @Sendable in trouble.withLock(\.self).map(Failure.init) }
+        try await within(settings.startTimeout, because: reason) {
             let connection = try await session.current()
             try await Migrator.check(connection, schema: settings.schema)
         }

@@ -92,15 +92,43 @@ struct DocumentationTests {
         }
     }
 
-    @Test(arguments: ["README.md", "sql/README.md", "deploy/README.md", "Tests/README.md"])
+    @Test func theViewsForReadersAreThoseOfTheGrants() throws {
+        let grants = try Manual("deploy/grants.sql").text()
+        let made = grants.matches(of: /CREATE OR REPLACE VIEW :"schema"\.(\w+)/).map { String($0.output.1) }
+        #expect(made.count > 5)
+        #expect(try Set(Manual("sql/README.md").section("Views for readers").names) == Set(made))
+    }
+
+    /// To files that there are, and to headings in them.
+    @Test(arguments: ["README.md", "sql/README.md", "sql/TABLES.md", "deploy/README.md", "Tests/README.md"])
     func linksLeadSomewhere(_ path: String) throws {
-        let manual = Manual(path)
-        let targets = try manual.text().matches(of: /\]\(([^)#:]+)\)/).map { String($0.output.1) }
+        let targets = try Manual(path).text().matches(of: /\]\(([^):]+)\)/).map { String($0.output.1) }
         #expect(!targets.isEmpty)
+        let folder = Manual.file(path).deletingLastPathComponent()
         for target in targets {
-            let file = Manual.file(path).deletingLastPathComponent().appendingPathComponent(target)
+            let sides = target.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let file = sides[0].isEmpty ? Manual.file(path) : folder.appendingPathComponent(sides[0])
             #expect(FileManager.default.fileExists(atPath: file.path), "\(path) names \(target)")
+            guard sides.count == 2, let text = try? String(contentsOf: file, encoding: .utf8) else { continue }
+            #expect(Manual.anchors(of: text).contains(sides[1]), "\(path) names \(target)")
         }
+    }
+
+    @Test func anchorsAreMadeAsGitHubMakesThem() {
+        let text = """
+            # engagement-worker
+            ## The record job.done
+            ### `status` as JSON: what's new?
+            ```sh
+            # no heading
+            ```
+            ## Scale
+            ## Scale
+            """
+        #expect(
+            Manual.anchors(of: text) == [
+                "engagement-worker", "the-record-jobdone", "status-as-json-whats-new", "scale", "scale-1",
+            ])
     }
 
     // MARK: -
@@ -159,6 +187,22 @@ struct Manual {
         }
         try #require(!rows.isEmpty, "\(path): no table in \(title)")
         return Section(rows: rows)
+    }
+
+    /// What a link may name after its #: a heading in small letters, without punctuation, spaces as hyphens; one that is there again
+    /// is numbered.
+    static func anchors(of text: String) -> Set<String> {
+        var anchors: Set<String> = []
+        var isFenced = false
+        for line in text.split(separator: "\n") {
+            if line.drop(while: { $0 == " " }).hasPrefix("```") { isFenced.toggle() }
+            guard !isFenced, let heading = line.wholeMatch(of: /#{1,6} +(.*)/)?.output.1 else { continue }
+            let slug = heading.lowercased().filter { $0.isLetter || $0.isNumber || "-_ ".contains($0) }
+                .replacing(" ", with: "-")
+            let again = anchors.contains(slug) ? (1...).first { !anchors.contains("\(slug)-\($0)") } : nil
+            anchors.insert(again.map { "\(slug)-\($0)" } ?? slug)
+        }
+        return anchors
     }
 
     static func file(_ path: String) -> URL {

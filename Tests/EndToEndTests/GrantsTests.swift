@@ -107,6 +107,11 @@ import Testing
                 #expect(refused.status == 1 && refused.errors.contains("permission denied"), "\(sql)")
             }
             #expect(try await stage.database.count("SELECT count(*) FROM enrichment_queue") == 1)
+            // With the manual's function it may ask that, and no more.
+            let recipe = try #require(
+                try Manual("sql/README.md").text().firstMatch(of: /```sql\n(CREATE FUNCTION engagement_state[^`]*)```/))
+            try await stage.database.run("BEGIN; SET LOCAL search_path = public; \(recipe.output.1); COMMIT")
+            #expect(try await psql("SELECT public.engagement_state('\(stage.world.id(1))')").output == "queued\n")
         }
     }
 

@@ -9,13 +9,13 @@ import Testing
 struct ManualTests {
     private static let manuals = ["README.md", "deploy/README.md", "sql/README.md", "Tests/README.md"]
 
-    /// Command lines in fenced blocks and between backticks that begin with the binary's name.
+    /// Command lines in fenced blocks and between backticks that begin with the binary's name, or have it run by sudo or in a container.
     private static func commandLines(_ path: String) throws -> [String] {
         let text = try String(contentsOf: Manual.file(path), encoding: .utf8)
         var lines: [String] = []
         var isFenced = false
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-            if line.hasPrefix("```") {
+            if line.drop(while: { $0 == " " }).hasPrefix("```") {
                 isFenced.toggle()
             } else if isFenced {
                 lines.append(String(line.drop { $0 == "$" || $0 == " " }))
@@ -23,9 +23,14 @@ struct ManualTests {
                 lines += line.matches(of: /`(engagement-worker [^`]*)`/).map { String($0.output.1) }
             }
         }
-        // Behind variables, where there are some.
         return lines.compactMap { line in
-            let words = line.split(separator: " ").drop { $0.contains("=") && !$0.hasPrefix("-") }
+            var words = line.split(separator: " ")[...]
+            if words.first == "sudo" { words = words.dropFirst() }
+            if words.starts(with: ["docker", "compose"]) || words.starts(with: ["kubectl", "exec"]) {
+                words = words.drop { $0 != "engagement-worker" }
+            }
+            // Behind variables, where there are some.
+            words = words.drop { $0.contains("=") && !$0.hasPrefix("-") }
             return words.first == "engagement-worker" ? words.dropFirst().joined(separator: " ") : nil
         }
     }

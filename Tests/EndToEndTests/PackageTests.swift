@@ -81,7 +81,8 @@ import Testing
             "/usr/bin/engagement-worker", "/lib/systemd/system/engagement-worker.service",
             "/etc/engagement-worker/engagement-worker.env",
             "/usr/share/bash-completion/completions/engagement-worker",
-            "/usr/share/doc/engagement-worker/deploy/grants.sql",
+            "/usr/share/doc/engagement-worker/deploy/grants.sql", "/usr/share/doc/engagement-worker/sql/TABLES.md",
+            "/usr/share/doc/engagement-worker/deploy/kubernetes/base/kustomization.yaml",
         ] {
             // /lib is /usr/lib there.
             #expect(added.contains(file) || added.contains("/usr" + file), "\(file)")
@@ -188,6 +189,31 @@ import Testing
                 + ["docker/compose.yaml", "kubernetes/scaler/scaledobject.yaml", "prometheus/rules.yml"].map {
                     Manual.file("deploy/\($0)").path
                 })
+    }
+
+    /// The overlay that the manual shows, as it stands there: image, database, token and the pooler's port arrive where they belong.
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/kubectl"))) func theManualsOverlayIsTaken()
+        async throws
+    {
+        let manual = try Manual("deploy/README.md").text()
+        let overlay = try #require(manual.firstMatch(of: /```yaml\n(apiVersion: kustomize[^`]*)```/)).output.1
+        let folder = TestCluster.folder + "/overlay-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let files = FileManager.default
+        try files.createDirectory(atPath: folder + "/crm", withIntermediateDirectories: true)
+        try files.createDirectory(atPath: folder + "/engagement-worker", withIntermediateDirectories: true)
+        try files.copyItem(atPath: Manual.file("deploy").path, toPath: folder + "/engagement-worker/deploy")
+        try String(overlay).write(toFile: folder + "/crm/kustomization.yaml", atomically: true, encoding: .utf8)
+        try "sk-apik_x".write(toFile: folder + "/crm/askelephant-token", atomically: true, encoding: .utf8)
+        let made = try await expectSuccess("kubectl", ["kustomize", folder + "/crm"])
+        for line in [
+            "image: registry.example.com/engagement-worker:0.1.0", "token: c2stYXBpa194", "namespace: crm",
+            "secretName: engagement-worker-token", "port: 6432",
+        ] {
+            #expect(made.contains(line), "\(line)")
+        }
+        let database = Data("postgresql://worker:password@db.example.com/crm".utf8).base64EncodedString()
+        #expect(made.contains("DATABASE_URL: \(database)\n"))
     }
 
     /// Whatever an artefact sets is a setting, and whatever it runs a command.

@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    /// From an empty database: the simulator as another process, migrate, run, insert, and there it is.
+    /// From an empty database: the simulator as another process, doctor, migrate, doctor, run, insert, and there it is.
     @Test func theQuickStartLeadsToRows() async throws {
         try await Stage.run { stage in
             try await stage.database.run("DROP SCHEMA askelephant CASCADE")
@@ -88,9 +88,14 @@ import Testing
             }
             let (simulator, environment) = try await Self.simulator(stage)
             try transcript("engagement-worker simulate").expect(simulator.output)
+            let asked = try await stage.command(["doctor"], environment)
+            #expect(asked.status == 1, "\(asked.output)")
+            try transcript("engagement-worker doctor").expect(asked.output)
             let migrated = try await stage.command(["migrate"], environment)
             #expect(migrated.status == 0, "\(migrated.errors)")
             try transcript("engagement-worker migrate").expect(migrated.output)
+            let checked = try await stage.command(["doctor"], environment)
+            #expect(checked.status == 0, "\(checked.output)")
 
             let worker = try stage.start(["run"], environment)
             try await eventually("it is ready") { worker.output.contains("worker.ready") }
