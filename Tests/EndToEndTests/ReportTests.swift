@@ -35,6 +35,8 @@ import Testing
     /// What could not be read is said, and what a sample says is marked, as `status` does.
     @Test func thePageSaysWhatItDoesNotKnow() async throws {
         try await Stage.run { stage in
+            try await stage.insert(stage.ids(0..<1))
+            #expect(try await stage.command(["run", "--once"]).status == 0)
             try await stage.database.run(
                 """
                 INSERT INTO dead_letters (key, engagement_id, cause, error)
@@ -45,9 +47,10 @@ import Testing
             let page = try await stage.command(["report", "--html", "-"]).output
             await locker.close()
             #expect(page.contains("<h2>Could not be looked at</h2>") && page.contains("<li>gaps: SQLSTATE 55P03"))
-            #expect(page.contains("<h2>Dead letters ≈</h2>") && page.contains("<th>missing</th>"))
+            #expect(page.contains("<h2>Dead letters ≈</h2>"))
             let whole = try await stage.command(["report", "--html", "-"]).output
-            #expect(!whole.contains("Could not be looked at"))
+            // Few enough to be counted.
+            #expect(!whole.contains("Could not be looked at") && whole.contains("<th>missing</th>"))
         }
     }
 

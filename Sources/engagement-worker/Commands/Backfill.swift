@@ -75,7 +75,11 @@ extension Setup {
             progress.end()
             _ = log.writer.flush(within: .seconds(1))
         }
-        do { return try await work(worker, progress) } catch let obstacle as ListWalker.Obstacle {
+        do {
+            let result = try await work(worker, progress)
+            progress.complete()
+            return result
+        } catch let obstacle as ListWalker.Obstacle {
             throw Failure(obstacle)
         }
     }
@@ -113,6 +117,14 @@ final class ProgressLine: Sendable {
         }
     }
 
+    /// The list has come to its end, which may lie long before now: the bar is full.
+    func complete() {
+        state.withLock { state in
+            guard state.isOpen else { return }
+            writeError("\r\u{1B}[K\(bar(share: 1))\(text(state.last, .nothing))")
+        }
+    }
+
     /// Leaves the line as it is.
     func end() {
         state.withLock { state in
@@ -130,7 +142,10 @@ final class ProgressLine: Sendable {
     /// By time, since the list does not say how long it is.
     private func bar(_ state: State) -> String {
         guard let first = state.first, let reached = state.last.checkpoint, first < until else { return "" }
-        let share = min(1, max(0, reached.seconds(since: first) / until.seconds(since: first)))
+        return bar(share: min(1, max(0, reached.seconds(since: first) / until.seconds(since: first))))
+    }
+
+    private func bar(share: Double) -> String {
         let full = Int(share * 20)
         return "[" + String(repeating: "#", count: full) + String(repeating: "·", count: 20 - full) + "] "
     }

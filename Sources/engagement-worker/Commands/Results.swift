@@ -13,7 +13,8 @@ struct Results {
 
     func table(_ style: Style) -> String {
         guard !rows.isEmpty else { return "none\n" }
-        var table = Table(columns.map { Table.Column(title: $0) })
+        var table = Table(
+            zip(columns, rows[0].columnTypes).map { .init(title: $0, alignment: OID.isNumber($1) ? .right : .left) })
         // A sentence comes last and is worth reading to its end.
         table.columns[columns.count - 1].maximumWidth = 200
         for row in rows { table.add(zip(row.texts, row.columnTypes).map(Self.cell)) }
@@ -64,5 +65,9 @@ struct Results {
         static let double: UInt32 = 701
         static let texts: UInt32 = 1009
         static let numeric: UInt32 = 1700
+
+        static func isNumber(_ type: UInt32) -> Bool {
+            [bigint, smallint, integer, real, double, numeric].contains(type)
+        }
     }
 }
