@@ -138,6 +138,8 @@ package final class Worker: Sendable {
         package var dead: Int
         /// With `once`: it ended because the API does not take the credential.
         package var isCredentialRefused: Bool
+        /// With `once`: it ended because somebody had paused all workers, while jobs were due.
+        package var pausedBy: String?
         /// The schema went on without it, so it stopped in the middle of its work.
         package var misfit: SchemaError?
     }
@@ -157,6 +159,7 @@ package final class Worker: Sendable {
             .notice, .workerReady, "ready",
             [.channel: .string(channel), .pooled: .boolean(database.health.isPooled)])
         let isDrained = await work(client, keeper, health, once: once)
+        let pausedBy = once ? await pausedWithWork() : nil
         upkeep.cancel()
         vitals.end()
         let isRefused = await keeper.trouble != nil
@@ -170,7 +173,16 @@ package final class Worker: Sendable {
             }
             await database.close()
         }
-        return Ended(dead: report.snapshot.dead, isCredentialRefused: isRefused, misfit: misfit.withLock(\.self))
+        return Ended(
+            dead: report.snapshot.dead, isCredentialRefused: isRefused, pausedBy: pausedBy,
+            misfit: misfit.withLock(\.self))
+    }
+
+    /// Who keeps all workers from jobs that are due.
+    private func pausedWithWork() async -> String? {
+        let summary = await atMost(.seconds(2)) { [database] in try? await QueueSummary.read(on: database.keep) } ?? nil
+        guard let summary, summary.due + summary.backgroundDue > 0 else { return nil }
+        return summary.pausedBy
     }
 
     /// Claims nothing more, ends what is in hand within the drain timeout, gives the rest back. Returns at once.

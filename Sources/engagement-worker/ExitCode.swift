@@ -13,7 +13,7 @@ enum ExitCode: Int32, CaseIterable, Sendable {
     case databaseUnreachable = 69
     /// A defect of ours.
     case defect = 70
-    /// Stopped before it was drained, by a second signal.
+    /// Stopped before it was drained: by a second signal, or with `--once` in a pause while jobs were due.
     case stoppedEarly = 75
     /// The credential was refused. One-shot commands only: `run` waits for a better one.
     case credentialRefused = 77

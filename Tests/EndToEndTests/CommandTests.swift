@@ -57,8 +57,9 @@ struct CommandTests {
             #expect(again.status == 0 && again.output.contains("by jo: import since 20"), "\(again.output)")
             try await stage.insert(stage.ids(0..<20))
             #expect(try await stage.command(["status"]).output.contains("jo: import"))
-            // A worker that starts meanwhile pauses, too, and drains nothing.
-            #expect(try await stage.command(["run", "--once"]).status == 0)
+            // A worker that starts meanwhile pauses, too, and does not pass for one that drained the queue.
+            let once = try await stage.command(["run", "--once"])
+            #expect(once.status == 75 && once.errors.contains("jobs are due, and paused by jo: import"))
             #expect(stage.world.totalRequests == 0)
             let would = try await stage.command(["resume", "--dry-run"])
             #expect(would.output.hasPrefix("would resume after ") && would.output.hasSuffix(" by jo: import\n"))

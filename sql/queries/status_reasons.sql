@@ -7,4 +7,4 @@ CROSS JOIN LATERAL (
     SELECT e.reason, e.available_at, e.leased_by FROM enrichment_queue AS e
     WHERE (CASE WHEN e.priority > 0 THEN 1 WHEN e.priority < 0 THEN -1 ELSE 0 END) = l.lane
     ORDER BY e.available_at LIMIT 20002) AS q
-GROUP BY l.lane, l.name, 2 ORDER BY l.lane DESC, count(*) DESC, 2 LIMIT 20;
+GROUP BY l.lane, l.name, 2 ORDER BY count(*) DESC, l.lane DESC, 2 LIMIT 20;

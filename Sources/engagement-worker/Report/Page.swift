@@ -133,7 +133,9 @@ struct Page {
 
     private var partsNote: String {
         guard let engagements = overview.engagements else { return "Of how many engagements could not be read." }
-        let count = (overview.estimated.contains(.engagements) ? "≈ " : "") + Wording.count(engagements)
+        let count =
+            overview.estimated.contains(.engagements)
+            ? "≈ \(Wording.count(engagements))" : Wording.bounded(engagements)
         return "Of \(count) engagements" + (overview.estimated.contains(.parts) ? ", by a sample" : "") + "."
     }
 

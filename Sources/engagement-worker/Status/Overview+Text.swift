@@ -45,7 +45,7 @@ extension Overview {
     private var partsTitle: String {
         guard let engagements else { return "parts of the engagements" }
         return
-            "parts of \(mark(.engagements).isEmpty ? "" : "≈ ")\(Wording.count(engagements)) engagement\(engagements == 1 ? "" : "s")"
+            "parts of \(mark(.engagements).isEmpty ? Wording.bounded(engagements) : "≈ \(Wording.count(engagements))") engagement\(engagements == 1 ? "" : "s")"
             + (estimated.contains(.parts) ? ", by a sample" : "")
     }
 

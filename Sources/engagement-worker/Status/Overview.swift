@@ -133,8 +133,11 @@ struct Overview {
         let walks = await reader.rows("completeness", Statements.statusWalks)
         let last = await reader.rows("minutes", Statements.statusMinutes, [.bigint(Int64(minutes))])
         var engagements = try core.facts.map { Int(try $0.integer("engagements")) }
-        if let facts = core.facts, let counted = engagements, counted > 10_000 {
-            engagements = max(counted, Int(try facts.integer("engagements_about")))
+        // A table that was never analysed is not estimated.
+        if let facts = core.facts, let counted = engagements, counted > 10_000,
+            case let about = Int(try facts.integer("engagements_about")), about > counted
+        {
+            engagements = about
             reader.estimated.insert(.engagements)
         }
         return Overview(
