@@ -86,11 +86,11 @@ import Testing
             let titles = stage.ids(0..<20).map { stage.world.truth($0).title }
             #expect(titles.allSatisfy { !page.contains($0) })
 
-            // Rendered by a browser, in light and in dark: it is a picture of some size, and not of one colour.
+            // Rendered by a browser: a picture of some size, light or dark as the reader likes it.
             let file = TestCluster.folder + "/report-\(UUID().uuidString.prefix(8)).html"
             let written = try await stage.command(["report", "--html", file])
             #expect(written.status == 0 && written.output == "written: \(file)\n")
-            for scheme in ["1", "0"] {
+            for (scheme, brightness) in [("1", 600...765), ("0", 0...150)] {
                 let picture = file + "-\(scheme).png"
                 let browser = try await Program.run(
                     "chromium-headless-shell",
@@ -100,10 +100,23 @@ import Testing
                     ])
                 let size = (try? FileManager.default.attributesOfItem(atPath: picture)[.size] as? Int) ?? 0
                 #expect(browser.status == 0 && size > 50_000, "\(size) \(browser.errors.suffix(500))")
+                let corner = try await Program.run("python3", ["-c", Self.firstPixel, picture])
+                #expect(brightness.contains(Int(corner.output) ?? -1), "\(scheme): \(corner.output)\(corner.errors)")
             }
             let nowhere = try await stage.command(["report", "--html", "/nowhere/page.html"])
             #expect(nowhere.status == 78 && nowhere.errors.contains("cannot be written"))
             #expect(try await stage.command(["report"]).status == 64)
         }
     }
+
+    /// The sum of red, green and blue of a PNG's first pixel (RFC 2083): no filter of the first line changes it.
+    private static let firstPixel = """
+        import struct, sys, zlib
+        data, at, packed = open(sys.argv[1], "rb").read(), 8, b""
+        while at < len(data):
+            length, kind = struct.unpack(">I4s", data[at:at + 8])
+            if kind == b"IDAT": packed += data[at + 8:at + 8 + length]
+            at += 12 + length
+        print(sum(zlib.decompress(packed)[1:4]), end="")
+        """
 }
