@@ -205,6 +205,8 @@ import Testing
         try files.copyItem(atPath: Manual.file("deploy").path, toPath: folder + "/engagement-worker/deploy")
         try String(overlay).write(toFile: folder + "/crm/kustomization.yaml", atomically: true, encoding: .utf8)
         try "sk-apik_x".write(toFile: folder + "/crm/askelephant-token", atomically: true, encoding: .utf8)
+        let url = "postgresql://worker:password@db.example.com/crm"
+        try url.write(toFile: folder + "/crm/database-url", atomically: true, encoding: .utf8)
         let made = try await expectSuccess("kubectl", ["kustomize", folder + "/crm"])
         for line in [
             "image: registry.example.com/engagement-worker:0.1.0", "token: c2stYXBpa194", "namespace: crm",
@@ -212,8 +214,8 @@ import Testing
         ] {
             #expect(made.contains(line), "\(line)")
         }
-        let database = Data("postgresql://worker:password@db.example.com/crm".utf8).base64EncodedString()
-        #expect(made.contains("DATABASE_URL: \(database)\n"))
+        #expect(made.contains("url: \(Data(url.utf8).base64EncodedString())\n"))
+        #expect(made.contains("DATABASE_URL_FILE: /run/secrets/database/url\n"))
     }
 
     /// Whatever an artefact sets is a setting, and whatever it runs a command.
@@ -228,7 +230,7 @@ import Testing
         for path in artefacts {
             let text = try String(contentsOf: Manual.file("deploy/\(path)"), encoding: .utf8)
                 .split(separator: "\n").filter { !$0.drop { $0 == " " }.hasPrefix("#") }.joined(separator: "\n")
-            for match in text.matches(of: /\b(ENGAGEMENT_WORKER_[A-Z_]+|ASKELEPHANT_[A-Z_]+|DATABASE_URL)\b/) {
+            for match in text.matches(of: /\b(ENGAGEMENT_WORKER_[A-Z_]+|ASKELEPHANT_[A-Z_]+|DATABASE_URL(?:_FILE)?)\b/) {
                 #expect(known.contains(String(match.output.1)), "\(path): \(match.output.1)")
             }
         }
