@@ -146,6 +146,7 @@ package final class Worker: Sendable {
 
     /// Works until ``stop()``, or with `once` until nothing is due. Call ``prepare()`` first.
     package func run(once: Bool = false) async -> Ended {
+        vitals.begin()
         let channel = channel.withLock(\.self)
         let client = Client(configuration.client)
         let health = apiHealth(client)
@@ -159,7 +160,7 @@ package final class Worker: Sendable {
             .notice, .workerReady, "ready",
             [.channel: .string(channel), .pooled: .boolean(database.health.isPooled)])
         let isDrained = await work(client, keeper, health, once: once)
-        let pausedBy = once ? await pausedWithWork() : nil
+        let pausedBy = once && !stopped.withLock(\.self) ? await pausedWithWork() : nil
         upkeep.cancel()
         vitals.end()
         let isRefused = await keeper.trouble != nil
@@ -241,7 +242,7 @@ package final class Worker: Sendable {
         let current = vitals.current
         return Vitals.Reading(
             workspace: configuration.workspace, beat: current?.beat, age: current?.age ?? .zero, activity: report.total,
-            hasEnded: vitals.hasEnded)
+            hasBegun: vitals.hasBegun, hasEnded: vitals.hasEnded)
     }
 
     /// Reads the credential again and tries the parts that it may not read.

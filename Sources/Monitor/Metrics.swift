@@ -31,8 +31,8 @@ package enum Metrics {
         func gauge(_ name: String, _ help: String, _ value: (Vitals.Reading, Heartbeat) -> [(String, String, Double?)])
             -> Family
         {
-            // What one that has ended said last is not so for ever; what it did remains done.
-            let samples = readings.filter { !$0.hasEnded }.flatMap { reading in
+            // Of those that work: what one that has ended said last is not so for ever, and one that waits to start does nothing yet.
+            let samples = readings.filter { $0.hasBegun && !$0.hasEnded }.flatMap { reading in
                 (reading.beat.map { value(reading, $0) } ?? []).compactMap { label, labelled, number in
                     number.map { (labels(reading, label, labelled), $0) }
                 }

@@ -2,7 +2,9 @@
 package enum ArrayText {
     /// The elements; nil when the text is no such array.
     package static func elements(_ text: String) -> [String?]? {
-        guard text.first == "{", text.last == "}", text.utf8.count >= 2 else { return nil }
+        // By scalars: a combining mark behind a brace makes one character of both.
+        let scalars = text.unicodeScalars
+        guard scalars.first == "{", scalars.last == "}", scalars.count >= 2 else { return nil }
         var elements: [String?] = []
         var element = ""
         var (isQuoted, isInside, isEscaped) = (false, false, false)
@@ -10,7 +12,7 @@ package enum ArrayText {
             elements.append(!isQuoted && element == "NULL" ? nil : element)
             (element, isQuoted) = ("", false)
         }
-        for scalar in text.unicodeScalars.dropFirst().dropLast() {
+        for scalar in scalars.dropFirst().dropLast() {
             if isEscaped {
                 element.unicodeScalars.append(scalar)
                 isEscaped = false

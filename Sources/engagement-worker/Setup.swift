@@ -151,7 +151,11 @@ enum Setup {
         configuration.isPooled = true
         let trouble = Mutex<PostgresError?>(nil)
         let session = Session(configuration) { event in
-            if case .lost(let error) = event { trouble.withLock { $0 = error } }
+            switch event {
+            case .lost(let error): trouble.withLock { $0 = error }
+            case .restored: trouble.withLock { $0 = nil }
+            case .pooled, .noted: break
+            }
             report(event)
         }
         let reason = { @Sendable in trouble.withLock(\.self).map(Failure.init) }

@@ -62,5 +62,5 @@ final class Site {
     var url: String { "http://127.0.0.1:\(port)" }
     var cpu: Double { ProcessTimes.cpu(of: process.processIdentifier) }
 
-    func stop() { kill(process.processIdentifier, SIGKILL) }
+    func stop() { process.signal(SIGKILL) }
 }

@@ -41,7 +41,8 @@ enum JSONContract {
         if value is NSNull { return type.hasSuffix(" or null") }
         return switch type.split(separator: " ").first {
         case "text": value is String
-        case "number", "boolean": value is NSNumber
+        case "number": (value as? NSNumber).map { String(cString: $0.objCType) != "c" } ?? false
+        case "boolean": (value as? NSNumber).map { String(cString: $0.objCType) == "c" } ?? false
         case "list": value is [Any]
         case "object": value is [String: Any]
         default: false

@@ -186,7 +186,9 @@ import Testing
         #expect(systemd.table.first { $0.name == "ASKELEPHANT_TOKEN_FILE" }?.source == .credentialsDirectory)
         let other = try Settings.resolve(environment: directory) { _ in false }
         #expect(other.tokenSource == nil)
-        let own = try Settings.resolve(environment: directory.merging(["ASKELEPHANT_TOKEN": "t"]) { $1 }) { _ in true }
+        let own = try Settings.resolve(environment: directory.merging(["ASKELEPHANT_TOKEN": "t"]) { $1 }) {
+            $0 == token
+        }
         #expect(own.tokenSource == .value(Secret("t")))
         #expect(throws: SettingsError.self) {
             try Settings.resolve(environment: ["ASKELEPHANT_TOKEN": "t", "ASKELEPHANT_TOKEN_FILE": "/t"])

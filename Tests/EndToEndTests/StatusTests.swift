@@ -125,28 +125,20 @@ struct StatusTests {
         }
     }
 
-    /// A sample of a hundred thousand letters does not hide five of another cause, and one credential's past is not another's present.
+    /// A sample of a hundred thousand letters does not hide five of another cause.
     @Test func theRareIsNotLost() async throws {
         try await Stage.run { stage in
             try await stage.database.run(
                 """
                 INSERT INTO dead_letters (key, cause, error)
                 SELECT 'k' || n, CASE WHEN n BETWEEN 50001 AND 50005 THEN 'poison' ELSE 'not_found' END, repeat('x', 200)
-                FROM generate_series(1, 100000) AS n;
-                INSERT INTO credentials (name, state, last_seen_at) VALUES ('old', 'ok', now() - interval '2 days'), ('new', 'ok', now())
-                ON CONFLICT (name) DO NOTHING;
-                UPDATE credentials SET last_seen_at = now() WHERE name <> 'old';
-                INSERT INTO scope_denials (credential_name, part, scope, evidence_id)
-                VALUES ('old', 'tags', 'tags:read', 'x'), ('new', 'owner', 'users:read', 'x')
+                FROM generate_series(1, 100000) AS n
                 """)
             let found = try await status(stage)
             let letters = try #require(found["dead_letters"] as? [[String: Any]])
             #expect((found["estimated"] as? [String])?.contains("dead_letters") == true)
             #expect(Set(letters.compactMap { $0["cause"] as? String }) == ["not_found", "poison"])
             #expect((letters.first { $0["cause"] as? String == "poison" }?["n"] as? Int ?? 0) >= 5)
-            #expect((found["scopes"] as? [[String: Any]])?.map { $0["part"] as? String } == ["owner"])
-            let notes = try #require(found["notes"] as? [[String: Any]]).compactMap { $0["text"] as? String }
-            #expect(notes.contains("not readable: owner"), "\(notes)")
         }
     }
 

@@ -4,7 +4,7 @@ import Simulator
 import TestKit
 import Testing
 
-/// What the README shows of commands and their output is done, in its order, and the output is that.
+/// The commands that the README shows are done, in its order, and each line that it shows is printed.
 @Suite(.serialized) struct TranscriptTests {
     /// A command with what it printed, or SQL with its result, as a fenced block shows them.
     private struct Transcript {

@@ -60,10 +60,20 @@ package final class ChildProcess: Sendable {
         guard status == 0 else { throw CannotStart(path: path, code: status) }
         processIdentifier = child
         startThread { [self] in
-            var status: Int32 = 0
-            while waitpid(processIdentifier, &status, 0) == -1, errno == EINTR {}
-            ended.withLock { $0 = status }
+            // Its number is not given to another before nobody can signal it any more.
+            var information = siginfo_t()
+            while waitid(P_PID, id_t(processIdentifier), &information, WEXITED | WNOWAIT) == -1, errno == EINTR {}
+            ended.withLock { ended in
+                var status: Int32 = 0
+                precondition(waitpid(processIdentifier, &status, 0) == processIdentifier, "somebody else waited for it")
+                ended = status
+            }
         }
+    }
+
+    /// Does nothing once it has ended.
+    package func signal(_ number: Int32) {
+        ended.withLock { if $0 == nil { kill(processIdentifier, number) } }
     }
 
     package var isRunning: Bool { ended.withLock { $0 == nil } }

@@ -77,7 +77,7 @@ package final class Nginx: Sendable {
 
     private func stop() async throws {
         guard let running = process.withLock(\.self) else { return }
-        kill(running.processIdentifier, SIGKILL)
+        running.signal(SIGKILL)
         try await eventually("nginx ends") { !running.isRunning }
     }
 

@@ -66,7 +66,7 @@ package final class PgBouncer: Sendable {
     /// Ends it as a crash would. `start()` starts it again at the same port.
     package func kill9() async throws {
         guard let running = process.withLock(\.self) else { return }
-        kill(running.processIdentifier, SIGKILL)
+        running.signal(SIGKILL)
         try await eventually("pgbouncer ends") { !running.isRunning }
     }
 

@@ -55,7 +55,7 @@ package final class WorkerProcess: Sendable {
     package var processID: Int32 { process.processIdentifier }
     package var isRunning: Bool { process.isRunning }
 
-    package func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+    package func signal(_ number: Int32) { process.signal(number) }
 
     /// `kill -9`, and the end of it.
     package func kill9() async throws {

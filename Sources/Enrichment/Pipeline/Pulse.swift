@@ -59,7 +59,8 @@ struct Pulse: Sendable {
     /// Tells the database, unless it is away; also that it refuses what the worker needs. Not on the connection that leases and clock need.
     /// What cannot be told now is told with the next one.
     private func note(_ beat: Heartbeat) async {
-        guard database.health.isConnected else { return }
+        // What a session keeps would stay with a pooler that nobody knows of yet.
+        guard database.health.isConnected, database.health.knowsPooler else { return }
         let activity = report.takeActivity()
         let failure = await atMost(Self.patience) { [registry, database, report] () -> PostgresError? in
             do throws(PostgresError) {

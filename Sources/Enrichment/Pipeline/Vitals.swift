@@ -12,16 +12,20 @@ package final class Vitals: Sendable {
         package var age: Duration
         /// Since the worker started.
         package var activity: Activity
+        /// It waits no more for what it needs to start.
+        package var hasBegun: Bool
         /// The worker has come to its end, as one of several of a process may.
         package var hasEnded: Bool
 
         package init(
-            workspace: String?, beat: Heartbeat?, age: Duration, activity: Activity, hasEnded: Bool = false
+            workspace: String?, beat: Heartbeat?, age: Duration, activity: Activity, hasBegun: Bool = true,
+            hasEnded: Bool = false
         ) {
             self.workspace = workspace
             self.beat = beat
             self.age = age
             self.activity = activity
+            self.hasBegun = hasBegun
             self.hasEnded = hasEnded
         }
 
@@ -30,6 +34,7 @@ package final class Vitals: Sendable {
         package var isAlive: Bool { hasEnded || age < .seconds(60) }
     }
 
+    private let begun = Mutex(false)
     private let ended = Mutex(false)
     private let last = Mutex<(beat: Heartbeat, at: ContinuousClock.Instant)?>(nil)
 
@@ -37,6 +42,10 @@ package final class Vitals: Sendable {
     package var current: (beat: Heartbeat, age: Duration)? {
         last.withLock { last in last.map { ($0.beat, .now - $0.at) } }
     }
+
+    var hasBegun: Bool { begun.withLock(\.self) }
+
+    func begin() { begun.withLock { $0 = true } }
 
     var hasEnded: Bool { ended.withLock(\.self) }
 

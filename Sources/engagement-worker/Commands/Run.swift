@@ -59,11 +59,12 @@ struct Run: AsyncParsableCommand {
             await receiver?.stop(within: .seconds(2))
             if let misfit = ended.compactMap(\.misfit).first { lifecycle.end(Failure(misfit), isTold: true) }
             if once, ended.contains(where: \.isCredentialRefused) { lifecycle.end(.credentialRefused) }
+            if once, ended.contains(where: { $0.dead > 0 }) { lifecycle.end(.found) }
             if let person = ended.compactMap(\.pausedBy).first {
                 lifecycle.end(
                     Failure(.stoppedEarly, "jobs are due, and paused by \(person)", hint: "engagement-worker resume"))
             }
-            lifecycle.end(once && ended.contains { $0.dead > 0 } ? .found : .ok)
+            lifecycle.end(.ok)
         } catch {
             lifecycle.end(Failure(error))
         }

@@ -84,10 +84,10 @@ extension Overview {
             let text = { (name: String) -> String? in (try? row.text(named: name)) ?? nil }
             let seconds = { (name: String) -> Double? in text(name).flatMap(Double.init) }
             let says =
-                text("command").map { "command \($0)" }
-                ?? (text("is_alive") == "t"
-                    ? (text("verdict") ?? "starting") + (seconds("beat_s").map { " \(Wording.seconds($0)) ago" } ?? "")
-                    : "gone, seen \(seconds("beat_s").map(Wording.seconds) ?? "?") ago")
+                text("is_alive") == "t"
+                ? text("command").map { "command \($0)" }
+                    ?? (text("verdict") ?? "starting") + (seconds("beat_s").map { " \(Wording.seconds($0)) ago" } ?? "")
+                : "gone, seen \(seconds("beat_s").map(Wording.seconds) ?? "?") ago"
             table.add([
                 text("worker"), text("host"), text("pid"), text("version"), seconds("up_s").map(Wording.seconds), says,
                 seconds("requests_per_s").map { "\(($0 * 10).rounded() / 10)/s" }, text("listen"), text("holds"),

@@ -6,7 +6,7 @@ enum Confirmation {
     ///   - what: what would be done, after "Type yes to".
     ///   - refusal: what to say where the answer is another one.
     static func ask(_ what: String, or refusal: String) throws(Failure) {
-        guard isatty(0) == 1, isatty(1) == 1 else { return }
+        guard isatty(0) == 1, isatty(2) == 1 else { return }
         writeError("Type yes to \(TextEscaper.visible(what)): ")
         guard readLine() == "yes" else {
             throw Failure(.found, refusal, hint: "type yes, or give --yes")
