@@ -65,23 +65,29 @@ import Testing
             "\(title): \(plans.count) plans, \(large.count) scans, at most \(large.map(\.1.blocks).max() ?? 0) blocks")
     }
 
-    /// What the server itself says that all statements of a `status` took. The best of several: others use the machine, too.
+    /// What the server itself says that all statements of a `status` took: the limit is for the best of several, since others use the
+    /// machine, too.
     private func expectStatusIsCheap(_ cluster: PrivateCluster) async throws {
-        var best = Double.infinity
-        try await eventually(within: .seconds(30), "status takes less than 100 ms of the database's time: \(best)") {
+        var best: [(name: String, milliseconds: Double)] = []
+        var least: Double { best.isEmpty ? .infinity : best.reduce(0) { $0 + $1.milliseconds } }
+        let end = ContinuousClock.now + .seconds(30)
+        repeat {
             let start = try cluster.serverLog().utf8.count
             let status = try WorkerProcess(
                 ["status"],
                 environment: ["DATABASE_URL": cluster.conninfo + " options='-c log_min_duration_statement=0'"])
             #expect(try await status.exitStatus() == 0, "\(status.errors)")
             #expect(status.output.contains("10,000+") && status.output.contains("≈"), "\(status.output)")
-            let times = (String(try cluster.serverLog().utf8.dropFirst(start)) ?? "").matches(
-                of: /LOG:  duration: ([0-9.]+) ms  (parse|bind|execute|statement)/)
-            try #require(times.count > 10)
-            best = min(best, times.compactMap { Double($0.output.1) }.reduce(0, +))
-            return best < 100
-        }
-        print("status: \(best) ms of the database's time")
+            let log = String(try cluster.serverLog().utf8.dropFirst(start)) ?? ""
+            let statements = log.matches(
+                of: /LOG:  duration: ([0-9.]+) ms  (?:parse|bind|execute|statement)[^:]*: ([^\n]{0,60})/
+            ).map { (name: String($0.output.2), milliseconds: Double($0.output.1) ?? .infinity) }
+            try #require(statements.count > 10)
+            if statements.reduce(0, { $0 + $1.milliseconds }) < least { best = statements }
+        } while least >= 100 && .now < end
+        let slowest = best.sorted { $0.milliseconds > $1.milliseconds }.prefix(6)
+        #expect(least < 100, "\(least) ms: \(slowest)")
+        print("status: \(least) ms of the database's time; \(slowest)")
     }
 
     private func work(_ lab: OutageLab, _ numbers: Range<Int>) async throws {

@@ -7,7 +7,7 @@ import SQLText
 struct Overview {
     /// Pages of a table that are read whole; of a larger one as many at random.
     private static let queuePages = 400.0
-    private static let engagementPages = 300.0
+    private static let engagementPages = 100.0
 
     struct Lane {
         var name: String
