@@ -230,7 +230,8 @@ import Testing
         for path in artefacts {
             let text = try String(contentsOf: Manual.file("deploy/\(path)"), encoding: .utf8)
                 .split(separator: "\n").filter { !$0.drop { $0 == " " }.hasPrefix("#") }.joined(separator: "\n")
-            for match in text.matches(of: /\b(ENGAGEMENT_WORKER_[A-Z_]+|ASKELEPHANT_[A-Z_]+|DATABASE_URL(?:_FILE)?)\b/) {
+            for match in text.matches(of: /\b(ENGAGEMENT_WORKER_[A-Z_]+|ASKELEPHANT_[A-Z_]+|DATABASE_URL(?:_FILE)?)\b/)
+            {
                 #expect(known.contains(String(match.output.1)), "\(path): \(match.output.1)")
             }
         }
