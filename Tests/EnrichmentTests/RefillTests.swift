@@ -186,16 +186,38 @@ import Testing
         }
     }
 
+    /// The part was tried with an engagement that is not ready, and is looked at again in an hour.
+    @Test func aLookThatWaitsHoldsUpNoProbe() async throws {
+        try await ScopeLab.run(without: ["contacts:read"]) { lab in
+            let worker = try await lab.worker()
+            let id = lab.world.id(1)
+            try await lab.insert([id])
+            try await lab.drained()
+            try await lab.database.run(
+                """
+                INSERT INTO enrichment_queue (engagement_id, reason, priority, available_at)
+                VALUES ('\(id)', 'not_ready', -1, now() + interval '1 hour');
+                UPDATE credentials SET _probe_id = '\(id)'
+                """)
+            lab.world.grant("contacts:read")
+            try await lab.recheck()
+            try await lab.filled(within: .seconds(20))
+            try await worker.stop()
+        }
+    }
+
     @Test(.timeLimit(.minutes(5))) func whatIsRevokedInMidRefillFillsAfterTheNextGrant() async throws {
         try await ScopeLab.run(without: ["contacts:read"]) { lab in
             let worker = try await lab.worker { $0.concurrency = 8 }
             try await lab.insert(lab.ids(0..<500))
             try await lab.drained()
-            lab.world.setLatency(.milliseconds(20))
+            // Slowly, so that there is something left when it is noticed.
+            lab.world.setLatency(.milliseconds(60))
             lab.world.grant("contacts:read")
             try await lab.recheck()
             try await eventually("under way") { try await lab.database.count(Self.gaps) < 400 }
             lab.world.revoke("contacts:read")
+            lab.world.setLatency(.milliseconds(20))
             try await lab.drained()
             let left = try await lab.database.count(Self.gaps)
             #expect(left > 100)

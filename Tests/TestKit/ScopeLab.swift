@@ -93,9 +93,22 @@ package struct ScopeLab: Sendable {
 
     /// Waits until no permission's gap is left.
     package func filled(within limit: Duration = .seconds(60)) async throws {
-        try await database.wait(
-            for: "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'", toBe: "0", within: limit)
+        do {
+            try await database.wait(
+                for: "SELECT count(*) FROM engagement_gaps WHERE cause <> 'not_ready'", toBe: "0", within: limit)
+        } catch let error as TimedOut {
+            throw TimedOut(description: error.description + "\n" + (try await database.value(Self.state) ?? ""))
+        }
     }
+
+    /// What keeps gaps from being filled: a few of them, of the denials and of the jobs.
+    private static let state = """
+        SELECT concat_ws(E'\\n', 'at ' || clock_timestamp(),
+            (SELECT string_agg(to_jsonb(g)::text, ' ') FROM (SELECT * FROM engagement_gaps LIMIT 5) AS g),
+            (SELECT string_agg(to_jsonb(d)::text, ' ') FROM scope_denials AS d),
+            (SELECT string_agg(to_jsonb(q)::text, ' ') FROM (SELECT * FROM enrichment_queue ORDER BY available_at LIMIT 5) AS q),
+            (SELECT string_agg(to_jsonb(c)::text, ' ') FROM credentials AS c))
+        """
 
     /// Moves every job's next look to now, again and again, until there are so many dead letters.
     package func dead(_ count: Int) async throws {
