@@ -20,6 +20,8 @@ package enum TestCluster {
 /// A condition did not come true in its time.
 package struct TimedOut: Error, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// Looks every 20 ms whether the condition holds; throws after the limit.
