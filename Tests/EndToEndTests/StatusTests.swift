@@ -40,7 +40,7 @@ struct StatusTests {
             _ = try await stage.command(["pause", "--by", "jo"])
             let paused = try await stage.command(["status"])
             #expect(
-                paused.output.prefixMatch(of: #/PAUSED · by jo, for [0-9]+ s · /#) != nil
+                paused.output.prefixMatch(of: #/PAUSED · by jo, for [0-9.]+ s · /#) != nil
                     && paused.output.contains("→ engagement-worker resume\n"))
             _ = try await stage.command(["resume"])
 

@@ -1,3 +1,4 @@
+import Enrichment
 import Testing
 
 @testable import engagement_worker

@@ -47,7 +47,7 @@ struct FleetVerdictTests {
             verdict { $0.workers = [Worker(verdict: .blocked, why: "the API does not serve")] }.why
                 == "the API does not serve")
         #expect(verdict { ($0.isPaused, $0.pausedBy) = (true, "jo") }.why == "by jo")
-        for (seconds, span) in [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (200_000, "2 d")] {
+        for (seconds, span) in [(0.4, "0.4 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (200_000, "2 d")] {
             let paused = verdict { ($0.isPaused, $0.pausedBy, $0.pausedSeconds) = (true, "jo", seconds) }
             #expect(paused.why == "by jo, for \(span)")
         }

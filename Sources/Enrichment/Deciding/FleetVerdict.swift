@@ -67,7 +67,7 @@ package struct FleetVerdict: Equatable, Sendable {
         // One that never said anything may be of a version that does not.
         let speaking = alive.filter { $0.verdict == nil || $0.heartbeatAge <= Self.silenceSeconds }
         if facts.isPaused {
-            let since = facts.pausedSeconds.map { ", for \(Self.span($0))" } ?? ""
+            let since = facts.pausedSeconds.map { ", for \(Wording.seconds($0))" } ?? ""
             (word, why, next) = (.paused, "by \(facts.pausedBy ?? "somebody")\(since)", "engagement-worker resume")
         } else if alive.isEmpty {
             (word, why, next) = (.stopped, "no worker runs", "engagement-worker run")
@@ -96,15 +96,6 @@ package struct FleetVerdict: Equatable, Sendable {
         return told.lazy.compactMap(\.why).first ?? verdict.rawValue
     }
 
-    private static func span(_ seconds: Double) -> String {
-        switch seconds {
-        case ..<120: "\(Int(seconds)) s"
-        case ..<7_200: "\(Int(seconds / 60)) min"
-        case ..<172_800: "\(Int(seconds / 3_600)) h"
-        default: "\(Int(seconds / 86_400)) d"
-        }
-    }
-
     private static func notes(_ facts: Facts) -> [Note] {
         var notes: [Note] = []
         let blocked = facts.workers.filter { $0.isAlive && $0.verdict == .blocked }
@@ -125,7 +116,7 @@ package struct FleetVerdict: Equatable, Sendable {
         if let age = hanging.map(\.heartbeatAge).max(), hanging.count < alive {
             notes.append(
                 Note(
-                    text: "\(hanging.count) of \(alive) workers said nothing for \(span(age))",
+                    text: "\(hanging.count) of \(alive) workers said nothing for \(Wording.seconds(age))",
                     next: "see its log, and start it anew"))
         }
         let gone = facts.workers.count { !$0.isAlive }
@@ -136,7 +127,8 @@ package struct FleetVerdict: Equatable, Sendable {
         if facts.deadToday > 0 {
             notes.append(
                 Note(
-                    text: "\(bounded(facts.deadToday)) dead letter\(facts.deadToday == 1 ? "" : "s") since yesterday",
+                    text:
+                        "\(Wording.bounded(facts.deadToday)) dead letter\(facts.deadToday == 1 ? "" : "s") since yesterday",
                     next: "engagement-worker dead list"))
         }
         if !facts.deniedParts.isEmpty {
@@ -149,9 +141,6 @@ package struct FleetVerdict: Equatable, Sendable {
     }
 
     private static func count(_ n: Int, _ noun: String) -> String { "\(n) \(noun)\(n == 1 ? "" : "s")" }
-
-    /// Counts stop at 10,001.
-    package static func bounded(_ n: Int) -> String { n > 10_000 ? "10,000+" : "\(n)" }
 }
 
 extension Heartbeat.Limit {

@@ -1,3 +1,4 @@
+import Enrichment
 import Postgres
 
 /// What the server says of itself.

@@ -1,3 +1,5 @@
+import Enrichment
+
 /// A chart over time as inline SVG, coloured by the page's style sheet.
 struct Chart {
     struct Series {

@@ -1,3 +1,5 @@
+import Enrichment
+
 /// Text that may stand in a page: whatever it is, it ends no element and no attribute.
 enum HTML {
     static func escaped(_ text: String) -> String {

@@ -1,7 +1,7 @@
 /// Numbers as people say them.
-enum Wording {
+package enum Wording {
     /// A length of time in its largest unit: `0.8 s`, `42 s`, `7 min`, `3 h`, `12 d`.
-    static func seconds(_ seconds: Double) -> String {
+    package static func seconds(_ seconds: Double) -> String {
         let seconds = max(0, seconds)
         return switch seconds {
         case 0: "0 s"
@@ -14,10 +14,10 @@ enum Wording {
     }
 
     /// `43 ms`.
-    static func milliseconds(_ time: Duration) -> String { "\(Int(time / .milliseconds(1))) ms" }
+    package static func milliseconds(_ time: Duration) -> String { "\(Int(time / .milliseconds(1))) ms" }
 
     /// `1,234,567`.
-    static func count(_ number: Int) -> String {
+    package static func count(_ number: Int) -> String {
         let digits = String(number.magnitude)
         var text = ""
         for (index, digit) in digits.enumerated() {
@@ -28,10 +28,10 @@ enum Wording {
     }
 
     /// A count that stops at 10,001.
-    static func bounded(_ number: Int) -> String { number > 10_000 ? "10,000+" : count(number) }
+    package static func bounded(_ number: Int) -> String { number > 10_000 ? "10,000+" : count(number) }
 
     /// Whole percents; 100 only for all, and 0 only for none.
-    static func percent(_ share: Double) -> String {
+    package static func percent(_ share: Double) -> String {
         if share > 0, share < 0.01 { return "<1 %" }
         if share < 1, share > 0.99 { return ">99 %" }
         return "\(Int((share * 100).rounded())) %"
