@@ -6,6 +6,10 @@ import Testing
 @testable import Enrichment
 
 struct BoardPauseTests {
+    private final class Sent: Sendable {
+        let names = Mutex<[String]>([])
+    }
+
     /// A sender waits for turns; instead of turns the governor hears of a pause that another worker met. After it nobody rings,
     /// no answer comes, nothing is claimed: the sender has to ask for turns by itself.
     @Test func aPauseInsteadOfTurnsIsNotTheEnd() async throws {
@@ -29,5 +33,41 @@ struct BoardPauseTests {
         await board.stop()
         await sender.value
         await governor.value
+    }
+
+    /// Under a limit new jobs could take every turn before whoever asks whether the API is there at all, for seconds.
+    @Test func whatOthersWaitForHasTheFirstTurnAndWhatWasBegunTheNext() async throws {
+        let board = JobBoard(concurrency: 4)
+        _ = await board.rateLimited(sent: .now, after: .zero)
+        let sent = Sent()
+        _ = await board.admit((1...3).map { Job(id: $0, claims: 1, engagementID: "ngmt_\($0)") })
+        let jobs = (1...3).map { _ in
+            Task { if await board.takeNext() != nil { sent.names.withLock { $0.append("job") } } }
+        }
+        func waiting(_ number: Int) async throws {
+            try await eventually("\(number) wait") { await board.paced.count == number }
+        }
+        let begun = Task { if await board.takeTurn() { sent.names.withLock { $0.append("begun") } } }
+        try await waiting(1)
+        let asking = Task { if await board.takeTurn(isFirst: true) { sent.names.withLock { $0.append("asking") } } }
+        try await waiting(2)
+        for number in 1...5 {
+            await board.grant(1, from: .now, every: .zero)
+            try await eventually("it is sent") { sent.names.withLock(\.count) == number }
+        }
+        #expect(sent.names.withLock(\.self) == ["asking", "begun", "job", "job", "job"])
+        for task in jobs + [begun, asking] { await task.value }
+        await board.stop()
+    }
+
+    /// Who waits for a turn when the worker stops is told that there is none.
+    @Test func whoWaitsForATurnDoesNotOutlastTheWorker() async throws {
+        let board = JobBoard(concurrency: 2)
+        _ = await board.rateLimited(sent: .now, after: .seconds(60))
+        let waiting = (0..<3).map { _ in Task { await board.takeTurn() } }
+        try await eventually("they wait") { await board.paced.count == 3 }
+        await board.stop()
+        for one in waiting { #expect(await one.value == false) }
+        #expect(await board.takeTurn() == false)
     }
 }

@@ -13,7 +13,7 @@ actor APIHealth {
     private let log: Log
     /// When the latest request was sent that was served.
     private var lastServed: ContinuousClock.Instant?
-    private var asking: (task: Task<Bool, Never>, sent: ContinuousClock.Instant)?
+    private let question = SharedQuestion<Bool>()
     /// Since when the API is away.
     private var awaySince: ContinuousClock.Instant?
 
@@ -48,7 +48,11 @@ actor APIHealth {
     /// Whether the API serves others, just after a failure.
     func isAlive(afterFailure reply: Reply, _ credential: Credential?) async -> Bool {
         let failed = ContinuousClock.now
-        if awaySince == nil, let credential, await askOnce(credential, after: failed) { return true }
+        if awaySince == nil, let credential,
+            await question.value(after: failed, ask: { await self.ask(credential) })
+        {
+            return true
+        }
         // What was given up with the worker says nothing.
         if Task.isCancelled { return false }
         // Something may have been served while the page was asked for.
@@ -75,39 +79,12 @@ actor APIHealth {
         }
     }
 
-    private func askOnce(_ credential: Credential, after time: ContinuousClock.Instant) async -> Bool {
-        while let (task, sent) = asking {
-            let isServed = await task.valueOrCancel
-            if sent > time { return isServed }
-            // An old answer says nothing of now; whoever comes first asks anew.
-            if asking?.sent == sent { asking = nil }
-        }
+    private func ask(_ credential: Credential) async -> SharedQuestion<Bool>.Answer {
+        guard await board.takeTurn(isFirst: true) else { return .init(asked: .now, value: false) }
         let sent = ContinuousClock.now
-        let task = Task { await self.ask(credential, sent: sent) }
-        asking = (task, sent)
-        let isServed = await task.valueOrCancel
-        if asking?.sent == sent { asking = nil }
-        return isServed
-    }
-
-    private func ask(_ credential: Credential, sent: ContinuousClock.Instant) async -> Bool {
-        guard await board.takeTurn() else { return false }
         let reply = await client.probe(credential, budget: budget)
         await note(reply, sent: sent)
-        return reply.isServed
-    }
-}
-
-extension Task where Failure == Never {
-    /// Its value. Whoever waits and is cancelled cancels it, for all who wait: that is when the worker gives up.
-    var valueOrCancel: Success {
-        get async {
-            await withTaskCancellationHandler {
-                await value
-            } onCancel: {
-                cancel()
-            }
-        }
+        return .init(asked: sent, value: reply.isServed)
     }
 }
 

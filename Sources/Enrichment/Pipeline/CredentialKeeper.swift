@@ -44,8 +44,7 @@ actor CredentialKeeper {
     /// A token that was served again after it had been refused.
     private var acquitted: Credential?
     private var lastTry = ContinuousClock.now - tryInterval
-    private var base: Task<Base, Never>?
-    private var baseSent = ContinuousClock.now
+    private let base = SharedQuestion<Base>()
     /// A command that works once does not wait for another token.
     private let stopsOnTrouble: Bool
     /// What Postgres has to be told yet, and of which token.
@@ -104,20 +103,7 @@ actor CredentialKeeper {
 
     /// Whether engagements can be read at all: asked by one request after that time for all who want to know.
     func confirmBase(after time: ContinuousClock.Instant) async -> Base {
-        while let running = base {
-            let sent = baseSent
-            let result = await running.valueOrCancel
-            if sent > time { return result }
-            // An old one says nothing of now; whoever comes first asks anew.
-            if baseSent == sent { base = nil }
-        }
-        baseSent = .now
-        let task = Task { await self.askForPage() }
-        base = task
-        let sent = baseSent
-        let result = await task.valueOrCancel
-        if baseSent == sent { base = nil }
-        return result
+        await base.value(after: time) { await self.askForPage() }
     }
 
     /// Tells Postgres that something was read, where no look did yet: for a worker that ends soon.
@@ -208,7 +194,7 @@ actor CredentialKeeper {
 
     private func tryAgain() async {
         let isUnchanged = source.credential == tried
-        switch await askForPage() {
+        switch await askForPage().value {
         case .readable:
             if isUnchanged { acquitted = tried }
             if let tried { await judge(await scopes.isKnown ? .ok : .unknown, of: tried) }
@@ -219,14 +205,18 @@ actor CredentialKeeper {
         }
     }
 
-    private func askForPage() async -> Base {
-        guard let credential = source.credential else { return .troubled }
+    private func askForPage() async -> SharedQuestion<Base>.Answer {
+        guard let credential = source.credential else { return .init(asked: .now, value: .troubled) }
         lastTry = .now
         (tried, isInDoubt) = (credential, true)
-        guard await board.takeTurn() else { return .unknown }
+        guard await board.takeTurn(isFirst: true) else { return .init(asked: .now, value: .unknown) }
         let sent = ContinuousClock.now
         let reply = await client.probe(credential, budget: budget)
         await health.note(reply, sent: sent)
+        return .init(asked: sent, value: await learn(reply, of: credential))
+    }
+
+    private func learn(_ reply: Reply, of credential: Credential) async -> Base {
         // It says nothing of a token that came meanwhile.
         guard credential == source.credential else { return .unknown }
         let verdict: Trouble?

@@ -30,8 +30,8 @@ actor JobBoard {
     private(set) var writers: [Int: CheckedContinuation<Void, Never>] = [:]
     private var claimer: CheckedContinuation<Void, Never>?
     var governor: CheckedContinuation<Void, Never>?
-    /// Requests that are not the first of their job and wait for a turn.
-    var paced: [CheckedContinuation<Void, Never>] = []
+    /// Requests that are not the first of their job and wait for a turn, in the order of their turns.
+    var paced: [CheckedContinuation<Bool, Never>] = []
     private var finisher: CheckedContinuation<Void, Never>?
     private var stopWaiter: CheckedContinuation<Void, Never>?
 
@@ -231,9 +231,9 @@ actor JobBoard {
         stopWaiter?.resume()
         stopWaiter = nil
         giveBackWaiting(isHeld ? .credential : .shutdown)
-        for sender in senders + paced { sender.resume() }
+        for sender in senders { sender.resume() }
         senders = []
-        paced = []
+        giveTurns()
         wakeGovernor()
         wakeClaimer()
         wakeWriters()
@@ -288,6 +288,8 @@ actor JobBoard {
     }
 
     private var mayTake: Bool {
+        // What was begun goes first.
+        guard paced.isEmpty else { return false }
         guard !isHeld, !areLeasesOver, outbox.count + beingWritten + inFlight < maxUnwritten, !window.isEmpty else {
             return false
         }
@@ -313,10 +315,9 @@ actor JobBoard {
         )
     }
 
-    /// One sender if there is something that it may send; it wakes the next one.
+    /// Those whose turn it is, and one sender if there is something that it may send; it wakes the next one.
     func wakeSenders() {
-        for request in paced { request.resume() }
-        paced = []
+        giveTurns()
         if window.unsentCount > 0, !senders.isEmpty, mayTake { senders.removeLast().resume() }
     }
 

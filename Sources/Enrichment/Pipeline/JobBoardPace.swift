@@ -3,17 +3,29 @@ import AskElephant
 /// When requests may leave: the side of the ``Governor`` and of whoever sends.
 extension JobBoard {
     /// Waits for the turn of a request that is not the first of its job; false if the worker stops before it comes.
-    func takeTurn() async -> Bool {
-        while true {
+    ///
+    /// - Parameter isFirst: what others wait for goes before them.
+    func takeTurn(isFirst: Bool = false) async -> Bool {
+        await withCheckedContinuation {
+            paced.insert($0, at: isFirst ? 0 : paced.endIndex)
+            giveTurns()
+        }
+    }
+
+    /// Hands out the turns that have come, one after the other: who is slow to notice does not lose its turn to others.
+    func giveTurns() {
+        while let first = paced.first {
             switch pace.nextOfJob(.now) {
             case .nothing:
                 noteSend()
-                return true
-            case .time(let time): wakeSenders(at: time)
-            case .turns: wakeGovernor()
+                paced.removeFirst()
+                first.resume(returning: true)
+            case _ where isStopping:
+                paced.removeFirst()
+                first.resume(returning: false)
+            case .time(let time): return wakeSenders(at: time)
+            case .turns: return wakeGovernor()
             }
-            if isStopping { return false }
-            await withCheckedContinuation { paced.append($0) }
         }
     }
 

@@ -73,9 +73,17 @@ struct ChaosInvariants: Sendable {
             let isLate = !counts.windows(in: sent...sent + .seconds(1), slot: slot, of: \.slowsRequests).isEmpty
             let next = sent + (away.fault == .apiHang || isLate ? timeout : .zero) + .seconds(1)
             if next >= away.time.upperBound { return nil }
-            reason = "the API as a whole was away (\(away.fault))"
+            reason = """
+                the API as a whole was away; since the request, in seconds: charged \(Self.seconds(time - sent)), \
+                faults \(counts.windows(in: sent...time).map { $0.text(since: sent) }), asked \
+                \(stage.world.requests.filter { (sent...time).contains($0.time) }.suffix(50).map { $0.text(since: sent) })
+                """
         }
         return reason
+    }
+
+    fileprivate static func seconds(_ duration: Duration) -> String {
+        (Double(duration / .milliseconds(1)).rounded() / 1_000).description
     }
 
     /// 3 and 5. Whenever links of an engagement were removed, what was left are those of one of its versions.
@@ -179,5 +187,18 @@ struct ChaosInvariants: Sendable {
 
     private func differences(_ truth: [SimEngagement]) async throws -> [String] {
         try await TruthComparison(truth, beside: .others).differences { try await stage.cluster.run($0) }
+    }
+}
+
+extension ChaosCounts.Window {
+    fileprivate func text(since start: ContinuousClock.Instant) -> String {
+        let (from, to) = (time.lowerBound - start, time.upperBound - start)
+        return "\(fault).\(slot) \(ChaosInvariants.seconds(from))...\(ChaosInvariants.seconds(to))"
+    }
+}
+
+extension JournalEntry {
+    fileprivate func text(since start: ContinuousClock.Instant) -> String {
+        "\(isList ? "list" : id ?? "?") \(status ?? 0) \(ChaosInvariants.seconds(time - start))"
     }
 }

@@ -130,7 +130,7 @@ final class ChaosCounts: Sendable {
 
     /// Those of faults that fit which overlap the time; of one slot, or of all.
     func windows(
-        in time: ClosedRange<ContinuousClock.Instant>, slot: Int? = nil, of fits: (ChaosFault) -> Bool
+        in time: ClosedRange<ContinuousClock.Instant>, slot: Int? = nil, of fits: (ChaosFault) -> Bool = { _ in true }
     ) -> [Window] {
         windows.withLock { windows in
             windows.filter { fits($0.fault) && (slot ?? $0.slot) == $0.slot && $0.time.overlaps(time) }
