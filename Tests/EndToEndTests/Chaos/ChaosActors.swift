@@ -3,6 +3,7 @@ import Glibc
 import Postgres
 import Simulator
 import TestKit
+import Testing
 
 /// Does one event of a schedule, from its beginning to its end.
 struct ChaosActor: Sendable {
@@ -134,19 +135,7 @@ struct ChaosActor: Sendable {
         """
 
     private func hold() async throws {
-        let connection = try await stage.cluster.connect(applicationName: "chaos \(event.fault.rawValue)")
-        let held: HeldSession
-        switch event.fault {
-        case .snapshot: held = try await .snapshot(connection)
-        case .rowLock:
-            held = try await HeldSession(
-                connection,
-                """
-                SELECT FROM engagements ORDER BY md5(id || \(event.choice)) LIMIT 200 FOR UPDATE;
-                SELECT FROM contacts ORDER BY md5(id || \(event.choice)) LIMIT 200 FOR UPDATE
-                """)
-        default: held = try await HeldSession(connection, "LOCK TABLE enrichment_queue IN ACCESS EXCLUSIVE MODE")
-        }
+        let held = try await take()
         async let met: Void = eventually(within: Self.patience, "a worker waits for the lock") {
             try await stage.cluster.count(Self.waiting) > 0
         }
@@ -155,6 +144,35 @@ struct ChaosActor: Sendable {
         // A row may be one that nobody needs meanwhile.
         if isMet || event.fault != .tableLock { stage.counts.add(event.fault) }
         await held.release()
+    }
+
+    /// Workers write meanwhile: what locks rows that they write is refused (40001, 40P01) until it is lucky.
+    private func take() async throws -> HeldSession {
+        var held: HeldSession?
+        try await eventually(within: Self.patience, "\(event.fault) is held") {
+            guard let connection = try? await stage.cluster.connect(applicationName: "chaos \(event.fault.rawValue)")
+            else {
+                return false
+            }
+            held = try? await take(on: connection)
+            if held == nil { await connection.close() }
+            return held != nil
+        }
+        return try #require(held)
+    }
+
+    private func take(on connection: Connection) async throws -> HeldSession {
+        switch event.fault {
+        case .snapshot: try await .snapshot(connection)
+        case .rowLock:
+            try await HeldSession(
+                connection,
+                """
+                SELECT FROM engagements ORDER BY md5(id || \(event.choice)) LIMIT 200 FOR UPDATE;
+                SELECT FROM contacts ORDER BY md5(id || \(event.choice)) LIMIT 200 FOR UPDATE
+                """)
+        default: try await HeldSession(connection, "LOCK TABLE enrichment_queue IN ACCESS EXCLUSIVE MODE")
+        }
     }
 
     /// Anybody may ring the bell, with any payload.
