@@ -33,6 +33,7 @@ package struct Migration: Sendable {
         Migration(26, "guess", PackageResources.m0026_guess_sql),
         Migration(27, "commands", PackageResources.m0027_commands_sql),
         Migration(28, "probe", PackageResources.m0028_probe_sql),
+        Migration(29, "older", PackageResources.m0029_older_sql),
     ]
 
     /// What `migrate --with-outbox` adds; may be run again.

@@ -80,6 +80,22 @@ struct OrderTests {
         }
     }
 
+    /// An older answer that says the same of a part makes it no older: one of the time between would be news then.
+    @Test func whatIsStillEmptyStaysAsNewAsItWas() async throws {
+        try await TruthWriter.run { database, writer in
+            let empty = ["transcript": "null", "engagement_type": #""EMAIL""#]
+            try await writer.write(document("New", updated: "12:30").with(empty), observed: at("12:35"))
+            let older = try await writer.write(document("Old", updated: "12:00").with(empty), observed: at("12:05"))
+            #expect(older.outcome == "superseded")
+            let between = document("Between", updated: "12:15").with(["engagement_type": #""EMAIL""#])
+            #expect(try await writer.write(between, observed: at("12:20")).outcome == "superseded")
+            #expect(try await database.count("SELECT count(*) FROM engagement_transcripts") == 0)
+            // What is as new and was asked for later is the same, and newer.
+            let again = document("New", updated: "12:30").with(empty)
+            #expect(try await writer.write(again, observed: at("12:40")).outcome == "unchanged")
+        }
+    }
+
     @Test(arguments: [true, false]) func twoFirstWritesAtOnceEndWithTheNewer(_ newerFirst: Bool) async throws {
         try await TruthWriter.run { database, one in
             let two = try await TruthWriter(database, boot: 8)
