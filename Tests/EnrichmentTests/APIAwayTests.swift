@@ -1,3 +1,4 @@
+import AskElephant
 import Enrichment
 import Postgres
 import Simulator
@@ -48,6 +49,30 @@ import Testing
                 #expect(worker.log.done(.retry).isEmpty && worker.log.done(.dead).isEmpty)
                 try await worker.stop()
             }
+        }
+    }
+
+    /// Everything hangs, the page that is asked for then, too, and as soon as that was asked for everything is served again: what
+    /// had hung beside the page was no job's own.
+    @Test func whatHungWithThePageIsNoJobsOwn() async throws {
+        try await ScopeLab.run { lab in
+            try await lab.database.knowCredential()
+            lab.world.setLatency(.milliseconds(10))
+            let worker = try await lab.worker { $0.client.requestTimeout = .seconds(1) }
+            // So many that all may be out at a time.
+            try await lab.insert(lab.ids(0..<200))
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "200")
+            lab.world.setLatency(.seconds(60))
+            try await lab.insert(lab.ids(200..<240))
+            try await eventually("the page is asked for") { lab.world.requests.contains(where: \.isList) }
+            lab.world.setLatency(.milliseconds(10))
+            try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "240")
+            try await worker.stop()
+            #expect(worker.log.records(of: .apiLost).count == 1)
+            #expect(
+                worker.log.done(.released).count { $0.fields[.cause] == "network" || $0.fields[.cause] == "timeout" }
+                    > 1)
+            #expect(worker.log.done(.retry).isEmpty)
         }
     }
 

@@ -22,7 +22,8 @@ struct SharedQuestionTests {
             let before = await question.waiting
             let all = (0..<number).map { _ in
                 Task {
-                    await question.value(after: .now) {
+                    let now = ContinuousClock.now
+                    return await question.value {
                         if waits == .forItsTurn { for await _ in self.gate {} }
                         let asked = ContinuousClock.now
                         let number = self.count.withLock {
@@ -31,6 +32,8 @@ struct SharedQuestionTests {
                         }
                         if waits == .forItsAnswer { for await _ in self.gate {} }
                         return .init(asked: asked, value: number)
+                    } isOfUse: {
+                        $0.asked > now
                     }
                 }
             }

@@ -3,7 +3,8 @@ import AskElephant
 /// Whether the API as a whole is away, which no job is charged for.
 ///
 /// A failure is a job's own only if a request that was sent after it was served. Where none was, one page of the list is
-/// asked for, once for all who want to know. An API that is away is tried with one ordinary job a second, by all workers
+/// asked for, once for all who want to know: that it is served says something of what failed before it was asked for, that it is
+/// not of all that was out at the same time. An API that is away is tried with one ordinary job a second, by all workers
 /// together; whatever it serves ends that.
 actor APIHealth {
     private let board: JobBoard
@@ -45,13 +46,13 @@ actor APIHealth {
         log(.notice, .apiRestored, "the API serves again")
     }
 
-    /// Whether the API serves others, just after a failure.
-    func isAlive(afterFailure reply: Reply, _ credential: Credential?) async -> Bool {
+    /// Whether the API serves others, just after what was sent then failed.
+    func isAlive(afterFailure reply: Reply, sent: ContinuousClock.Instant, _ credential: Credential?) async -> Bool {
         let failed = ContinuousClock.now
-        if awaySince == nil, let credential,
-            await question.value(after: failed, ask: { await self.ask(credential) })
-        {
-            return true
+        if awaySince == nil, let credential {
+            let isServed = await question.value(
+                ask: { await self.ask(credential) }, isOfUse: { $0.asked > ($0.value ? failed : sent) })
+            if isServed { return true }
         }
         // What was given up with the worker says nothing.
         if Task.isCancelled { return false }

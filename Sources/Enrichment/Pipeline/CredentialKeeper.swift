@@ -103,7 +103,7 @@ actor CredentialKeeper {
 
     /// Whether engagements can be read at all: asked by one request after that time for all who want to know.
     func confirmBase(after time: ContinuousClock.Instant) async -> Base {
-        await base.value(after: time) { await self.askForPage() }
+        await base.value(ask: { await self.askForPage() }, isOfUse: { $0.asked > time })
     }
 
     /// Tells Postgres that something was read, where no look did yet: for a worker that ends soon.

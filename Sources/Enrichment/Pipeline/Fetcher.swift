@@ -121,7 +121,8 @@ actor Fetcher {
         case .other(let reply):
             var isAlive = reply.isServed
             if !isAlive, !Task.isCancelled {
-                isAlive = await health.isAlive(afterFailure: reply, await credentials.usable)
+                isAlive = await health.isAlive(
+                    afterFailure: reply, sent: attempt.lastSent, await credentials.usable)
             }
             var generator = SystemRandomNumberGenerator()
             let ends = judge.judge(reply, jobs: jobs, apiIsAlive: isAlive, using: &generator) ?? []

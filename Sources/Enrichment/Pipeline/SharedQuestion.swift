@@ -1,6 +1,6 @@
 import AskElephant
 
-/// A question that is asked once for all who want to know what holds since some time of their own.
+/// A question that is asked once for all who want to know at the same time, each whom the answer is of use to.
 actor SharedQuestion<Value: Sendable> {
     /// What was found, and when it was really asked: before, the question may have waited for its turn, for seconds.
     struct Answer: Sendable {
@@ -14,8 +14,12 @@ actor SharedQuestion<Value: Sendable> {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { ClientThread.actors }
 
-    /// What holds after that time: as it was found by whoever asks already, unless that was asked before.
-    func value(after time: ContinuousClock.Instant, ask: @escaping @Sendable () async -> Answer) async -> Value {
+    /// What was found by whoever asks already, unless that is of no use here: then it is asked anew.
+    ///
+    /// - Parameter isOfUse: by when it was asked; an answer to what is asked from now on is of use.
+    func value(
+        ask: @escaping @Sendable () async -> Answer, isOfUse: (Answer) -> Bool
+    ) async -> Value {
         waiting += 1
         defer { waiting -= 1 }
         while true {
@@ -24,7 +28,7 @@ actor SharedQuestion<Value: Sendable> {
             let answer = await task.valueOrCancel
             // Whoever comes now asks anew.
             if asking == task { asking = nil }
-            if answer.asked > time || Task.isCancelled { return answer.value }
+            if isOfUse(answer) || Task.isCancelled { return answer.value }
         }
     }
 }
