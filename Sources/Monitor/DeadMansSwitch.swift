@@ -34,6 +34,8 @@ package struct DeadMansSwitch: Sendable {
         while !Task.isCancelled {
             if Self.isWell(readings()) {
                 let failure = await Self.ask(url, client)
+                // What was given up with the worker says nothing of the URL.
+                if Task.isCancelled { break }
                 // The URL is a secret and stands in no line.
                 if let failure, !hasFailed {
                     log(

@@ -180,12 +180,12 @@ struct Writer: Sendable {
     private var role: String { "write-\(number)" }
 
     /// The server's trouble and not a row's. Of a statement that waited too long a row may be why, unless a whole table is
-    /// locked: then splitting would only wait more often.
+    /// locked: then splitting would only wait more often. Where that cannot even be asked, it is the server.
     private func isOutage(_ refusal: PostgresError.ServerError) async -> Bool {
         guard [.lockNotAvailable, .queryCancelled].contains(refusal.sqlState) else {
             return refusal.sqlState.isServerTrouble
         }
-        return (try? await session.query(Statements.tablesLocked).first?.boolean("locked")) ?? false
+        return (try? await session.query(Statements.tablesLocked).first?.boolean("locked")) ?? true
     }
 }
 
