@@ -31,7 +31,7 @@ package final class PgBouncer: Sendable {
 
     private init(_ mode: Mode, _ poolSize: Int) throws {
         base = TestCluster.folder + "/pgbouncer-\(getpid())-\(Self.counter.next())"
-        port = String(Int.random(in: 10_000..<20_000))
+        port = String(Loopback.unusedPort(in: 10_000..<20_000))
         let server = TestCluster.conninfo("").split(separator: " ").filter { !$0.hasPrefix("dbname=") }
         try """
         [databases]

@@ -21,7 +21,7 @@ package final class Standby: Sendable {
 
     private init(of primary: PrivateCluster) async throws {
         folder = TestCluster.folder + "/standby-\(getpid())-\(Self.counter.next())"
-        port = String(Int.random(in: 10_000..<20_000))
+        port = String(Loopback.unusedPort(in: 10_000..<20_000))
         let printed = try await PrivateCluster.control(["standby", folder, port, primary.conninfo])
         conninfo = printed.split(separator: "\n").last.map(String.init) ?? ""
         session = Session(ConnectionConfiguration(conninfo: conninfo, applicationName: "test", schema: "askelephant"))
