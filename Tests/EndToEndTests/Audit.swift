@@ -10,7 +10,7 @@ enum Audit {
         CREATE TABLE audit_inserts (engagement_id text, at timestamptz);
         CREATE TABLE audit_claims (queue_id bigint, claims bigint, boot_id bigint);
         CREATE TABLE audit_gone (queue_id bigint, engagement_id text, leased_by bigint, boot_id bigint, tx xid8);
-        CREATE TABLE audit_writes (engagement_id text, boot_id bigint, tx xid8);
+        CREATE TABLE audit_writes (engagement_id text, boot_id bigint, tx xid8, observed_at timestamptz);
         CREATE TABLE audit_faults (what text);
         CREATE INDEX ON audit_gone (engagement_id);
 
@@ -50,7 +50,7 @@ enum Audit {
             REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION audit_completed();
 
         CREATE FUNCTION audit_written() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            INSERT INTO audit_writes SELECT id, audit_boot(), pg_current_xact_id() FROM written;
+            INSERT INTO audit_writes SELECT id, audit_boot(), pg_current_xact_id(), _observed_at FROM written;
             RETURN NULL;
         END $$;
         CREATE TRIGGER audit_written_first AFTER INSERT ON engagements

@@ -54,6 +54,10 @@ import Testing
             stage.world.setLatency(.milliseconds(500))
             try await stage.insert(stage.ids(0..<jobs))
             let workers = [try await stage.worker(), try await stage.worker()]
+            // The way to listen leads over two connections: the end of one would be told of both.
+            try await stage.database.wait(
+                for: "SELECT count(*) FROM pg_stat_activity WHERE query = format('LISTEN \"%s\"', bell_channel())",
+                toBe: "2")
             var random = SeededRandom(seed: TruthSeed.draw("backends"))
             var (ended, next) = (0, ContinuousClock.now)
             try await eventually(within: .seconds(600 + jobs / 100), "the queue is empty") {

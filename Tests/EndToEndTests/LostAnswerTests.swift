@@ -6,13 +6,13 @@ import Testing
 /// Writes whose answer is lost: they are looked up, not guessed.
 @Suite(.serialized) struct LostAnswerTests {
     private static func lab(
-        _ test: (Stage, FaultProxy, WorkerProcess) async throws -> Void
+        _ flags: [String] = [], _ test: (Stage, FaultProxy, WorkerProcess) async throws -> Void
     ) async throws {
         try await Stage.run { stage in
             try await stage.database.run(Audit.install)
             let proxy = try FaultProxy(to: TestCluster.port)
             defer { proxy.stop() }
-            let worker = try await stage.worker([], ["DATABASE_URL": stage.database.conninfo(through: proxy)])
+            let worker = try await stage.worker(flags, ["DATABASE_URL": stage.database.conninfo(through: proxy)])
             try await test(stage, proxy, worker)
         }
     }
@@ -83,7 +83,7 @@ import Testing
 
     /// The connection is gone but its backend still runs: the look waits for its end.
     @Test func aWriteThatStillRunsIsWaitedFor() async throws {
-        try await Self.lab { stage, proxy, worker in
+        try await Self.lab(["--writers", "1"]) { stage, proxy, worker in
             let blocker = try await stage.database.connect()
             try await blocker.run(script: "BEGIN; LOCK TABLE engagements", name: "lock")
             try await stage.insert(stage.ids(0..<3))

@@ -14,7 +14,7 @@ import Testing
         let mounts = "mount --bind \(hosts) /etc/hosts && mount --bind \(resolver) /etc/resolv.conf && exec \"$@\""
         try await Stage.run { stage in
             let worker = try stage.start(
-                ["run", "--allow-insecure-base-url"],
+                ["run", "--allow-insecure-base-url", "--concurrency", "2"],
                 ["ASKELEPHANT_BASE_URL": "http://askelephant.invalid:\(stage.simulator.port)/api"],
                 through: ["unshare", "--mount", "sh", "-c", mounts, "sh"])
             try await worker.waitFor("worker.ready")

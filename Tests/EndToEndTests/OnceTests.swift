@@ -75,6 +75,7 @@ struct OnceTests {
                 try await stage.database.wait(
                     for: "SELECT count(*) FROM engagements", toBe: String(number + 1), within: .seconds(2))
             }
+            try await worker.waitFor("job.done", count: 3)
             #expect(worker.records(of: "job.done").count == 3)
         }
     }

@@ -33,6 +33,9 @@ import Testing
                 for id in ids { try await lab.simulator.world.waitForRequest(id) }
                 try await cluster.run("ALTER SYSTEM SET default_transaction_read_only = on")
                 try await cluster.run("SELECT pg_reload_conf()")
+                try await eventually("the server has read its configuration") {
+                    try await cluster.value("SHOW default_transaction_read_only") == "on"
+                }
                 for id in ids { lab.simulator.world.releaseHold(id) }
                 try await lab.waitForLoss(["read_only"])
                 #expect(try await cluster.value("SELECT count(*) FROM engagements") == "0")

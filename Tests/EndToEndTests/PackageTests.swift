@@ -8,8 +8,10 @@ import Testing
     private static let root = TestCluster.folder + "/debian-root"
 
     @discardableResult
-    private func expectSuccess(_ program: String, _ arguments: [String], input: String = "") async throws -> String {
-        let ended = try await Program.run(program, arguments, input: input)
+    private func expectSuccess(
+        _ program: String, _ arguments: [String], input: String = "", within limit: Duration = .seconds(60)
+    ) async throws -> String {
+        let ended = try await Program.run(program, arguments, input: input, within: limit)
         try #require(
             ended.status == 0, "\(program) \(arguments): \(ended.output.suffix(1_000))\(ended.errors.suffix(1_000))")
         return ended.output
@@ -22,7 +24,8 @@ import Testing
             sources.firstMatch(of: /(?m)^URIs: (\S+)/).map { String($0.output.1) } ?? "http://deb.debian.org/debian"
         try await expectSuccess(
             "debootstrap",
-            ["--variant=minbase", "--include=ca-certificates,libpq5,libstdc++6", "bookworm", Self.root, mirror])
+            ["--variant=minbase", "--include=ca-certificates,libpq5,libstdc++6", "bookworm", Self.root, mirror],
+            within: .seconds(600))
     }
 
     /// In that Debian, with a /proc.
@@ -131,7 +134,8 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: tools) }
         try await expectSuccess("python3", ["-m", "venv", tools])
         try await expectSuccess(
-            tools + "/bin/pip", ["install", "-q", "--disable-pip-version-check", "kubernetes-validate==1.37.0"])
+            tools + "/bin/pip", ["install", "-q", "--disable-pip-version-check", "kubernetes-validate==1.37.0"],
+            within: .seconds(600))
         let manifests = try await expectSuccess("kubectl", ["kustomize", Manual.file("deploy/kubernetes/base").path])
         let file = TestCluster.folder + "/manifests-\(UUID().uuidString.prefix(8)).yaml"
         defer { try? FileManager.default.removeItem(atPath: file) }

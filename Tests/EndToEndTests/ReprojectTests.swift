@@ -182,9 +182,14 @@ import Testing
             try await stage.drained()
             for round in 0..<5 {
                 for id in ids { stage.world.bump(id) }
+                // With the lock that all writers take: the worker still writes those of the round before.
                 try await stage.database.run(
-                    "UPDATE engagements SET title = 'old \(round)'; UPDATE contacts SET first_name = 'old'; UPDATE engagement_action_items SET text = 'old'"
-                )
+                    """
+                    SELECT lock_engagements(ARRAY(SELECT id FROM engagements));
+                    UPDATE engagements SET title = 'old \(round)';
+                    UPDATE contacts SET first_name = 'old';
+                    UPDATE engagement_action_items SET text = 'old'
+                    """)
                 try await stage.insert(ids)
                 _ = try await reproject(stage)
             }

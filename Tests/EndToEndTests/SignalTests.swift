@@ -109,7 +109,8 @@ import Testing
         try "sk-apik_wrong.canary".write(toFile: file, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: file) }
         try await Stage.run { stage in
-            let worker = try await stage.worker([], ["ASKELEPHANT_TOKEN": nil, "ASKELEPHANT_TOKEN_FILE": file])
+            let worker = try await stage.worker(
+                ["--concurrency", "2"], ["ASKELEPHANT_TOKEN": nil, "ASKELEPHANT_TOKEN_FILE": file])
             try await stage.insert(stage.ids(0..<20))
             try await worker.waitFor("credential.invalid")
             try await stage.database.wait(

@@ -24,7 +24,7 @@ import Testing
             case .noTLS: try await nginx.start(nil)
             }
             let worker = try await stage.worker(
-                [],
+                ["--concurrency", "2"],
                 [
                     "ASKELEPHANT_BASE_URL": "https://localhost:\(nginx.port)/api",
                     "SSL_CERT_FILE": authority.certificateFile,

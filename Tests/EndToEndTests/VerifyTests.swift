@@ -155,8 +155,12 @@ import Testing
             stage.world.register([new])
             stage.world.setVersion(new, 500_000)
             try await stage.database.run("UPDATE list_walks SET finished_at = finished_at - interval '2 hours'")
-            try await stage.database.wait(for: "SELECT count(*) FROM engagements WHERE id = '\(new)'", toBe: "1")
-            #expect(workers.map { $0.records(of: "sweep.done").count }.reduce(0, +) == 2)
+            // Whether it is time is looked at once a minute.
+            try await stage.database.wait(
+                for: "SELECT count(*) FROM engagements WHERE id = '\(new)'", toBe: "1", within: .seconds(90))
+            try await eventually("it is told") {
+                workers.map { $0.records(of: "sweep.done").count }.reduce(0, +) == 2
+            }
             #expect(stage.world.requests.count { !$0.isList } == 1)
         }
     }

@@ -55,6 +55,7 @@ import Testing
                 "the default schema is nobody's")
             let changes = "SELECT string_agg(DISTINCT _workspace, ',') FROM ws_acme.engagement_changes"
             #expect(try await stage.database.value(changes) == "acme")
+            try await worker.waitFor("job.done", count: 40)
             let done = worker.records(of: "job.done")
             for name in ["acme", "globex"] {
                 #expect(done.count { $0["workspace"] as? String == name } == 20)
@@ -113,7 +114,11 @@ import Testing
             #expect(try await stage.database.count("SELECT count(*) FROM ws_globex.dead_letters") == 0)
             let named = worker.records(of: "credential.invalid").compactMap { $0["workspace"] as? String }
             #expect(Set(named) == ["globex"])
-            let acme = worker.records(of: "job.done").filter { $0["workspace"] as? String == "acme" }
+            var acme: [[String: Any]] = []
+            try await eventually("each is told of") {
+                acme = worker.records(of: "job.done").filter { $0["workspace"] as? String == "acme" }
+                return acme.count >= 400
+            }
             #expect(acme.count == 400 && acme.allSatisfy { $0["outcome"] as? String == "enriched" })
             stage.world.validate(Self.tokens.globex)
             worker.signal(SIGHUP)

@@ -33,6 +33,7 @@ import Testing
                 END $$
                 """
             )
+            try await lab.database.wait(for: "SELECT count(*) FROM enrichment_queue WHERE leased_by IS NULL", toBe: "0")
             lab.world.releaseHold(id)
             try await lab.settled()
             #expect((2...2 * workers).contains(lab.world.requestCount(for: id)))

@@ -145,20 +145,20 @@ import Testing
     @Test func whatTakesTooLongAloneIsADeadLetter() async throws {
         func impatient(_ configuration: inout Worker.Configuration) {
             TruthLab.quickRetries(&configuration)
-            configuration.database.statementTimeout = .milliseconds(300)
+            configuration.database.statementTimeout = .seconds(2)
         }
         try await TruthLab.run(change: impatient) { lab in
             let slow = lab.world.id(0)
             try await lab.database.run(
                 """
                 CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
-                BEGIN IF NEW.id = '\(slow)' THEN PERFORM pg_sleep(5); END IF; RETURN NEW; END $$;
+                BEGIN IF NEW.id = '\(slow)' THEN PERFORM pg_sleep(60); END IF; RETURN NEW; END $$;
                 CREATE TRIGGER dawdle BEFORE INSERT ON engagements FOR EACH ROW EXECUTE FUNCTION dawdle()
                 """)
             try await lab.enqueue([slow])
             let letters = "SELECT count(*) FROM dead_letters"
             var next = 1
-            try await eventually("it is given up") {
+            try await eventually(within: .seconds(60), "it is given up") {
                 try await lab.enqueue([lab.world.id(next)])
                 next += 1
                 return try await lab.database.count(letters) == 1
@@ -176,11 +176,11 @@ import Testing
         func oneWriter(_ configuration: inout Worker.Configuration) {
             configuration.database.writers = 1
             configuration.maxAttempts = 1
+            configuration.concurrency = 65
         }
         try await TruthLab.run(change: oneWriter) { lab in
             let ids = (0..<64).map { lab.world.id($0) }
             let first = lab.world.id(100)
-            // While the first one waits for somebody's lock, the others gather behind it.
             try await lab.enrich([first])
             try await lab.database.run(
                 """
@@ -193,16 +193,20 @@ import Testing
                 BEGIN IF NEW.id = '\(ids[37])' THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$;
                 CREATE TRIGGER refuse BEFORE INSERT ON engagements FOR EACH ROW EXECUTE FUNCTION refuse()
                 """)
+            // While the first one waits for somebody's lock, the others gather behind it: their answers are ready by then.
+            lab.world.bump(first)
+            for id in ids + [first] { lab.world.hold(id) }
+            let asked = lab.world.totalRequests
+            try await lab.enqueue([first] + ids)
+            try await lab.world.waitForRequests(total: asked + 65)
             let person = try await lab.database.connect()
             try await person.run(script: "BEGIN; SELECT FROM engagements FOR UPDATE", name: "lock")
-            lab.world.bump(first)
-            try await lab.enqueue([first])
+            lab.world.releaseHold(first)
             try await lab.database.wait(
                 for:
                     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
                 toBe: "1")
-            try await lab.enqueue(ids)
-            for id in ids { try await lab.world.waitForRequest(id) }
+            for id in ids { lab.world.releaseHold(id) }
             // The one that is being written, and the 64.
             try await eventually("all answers wait to be written") {
                 await lab.worker.worker.board.inHand == (inFlight: 0, unwritten: 65)

@@ -19,9 +19,9 @@ import Testing
             try await lab.database.wait(for: "SELECT count(*) FROM engagements", toBe: "1")
             try await lab.drained()
             #expect(lab.world.requests(for: slow).count == 1)
+            for worker in workers { try await worker.stop() }
             #expect(workers.flatMap { $0.log.done(.enriched) }.count == 1)
             #expect(workers.flatMap { $0.log.done(.leaseLost) }.isEmpty)
-            for worker in workers { try await worker.stop() }
         }
     }
 

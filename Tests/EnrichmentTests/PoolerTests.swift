@@ -62,7 +62,7 @@ import Testing
                     toBe: "1")
                 try await insert(database, simulator, index..<index + 1)
                 try await database.wait(
-                    for: "SELECT count(*) FROM engagements", toBe: "\(index + 1)", within: .seconds(2))
+                    for: "SELECT count(*) FROM engagements", toBe: "\(index + 1)", within: .seconds(5))
             }
             try await worker.log.beats(1)
             #expect(worker.log.records(of: .workerHeartbeat).last?.fields[.listen] == "ok")
@@ -100,7 +100,7 @@ import Testing
             try await database.wait(
                 for: "SELECT count(*) FROM workers WHERE idle_until < clock_timestamp() + interval '42 s'", toBe: "1")
             try await insert(database, simulator, 0..<1)
-            try await database.wait(for: "SELECT count(*) FROM engagements", toBe: "1", within: .seconds(2))
+            try await database.wait(for: "SELECT count(*) FROM engagements", toBe: "1", within: .seconds(5))
             #expect(worker.log.records(of: .workerReady).first?.fields[.pooled] == false)
             #expect(worker.log.records(of: .listenLost).isEmpty)
             #expect(try await database.count(Self.lockless) == 0)

@@ -115,25 +115,48 @@ import Testing
     // MARK: What is refused
 
     private static func unsigned(_ name: String) -> WebhookSender.Message {
-        var message = ReceiverLab.sender.signed(Array("{}".utf8), id: "msg_1", time: ReceiverLab.now)
+        var message = signed("{}")
         message.headers.removeAll { $0.name == name }
         return message
     }
 
-    @Test(
-        arguments: [
-            ("unsigned", 400, ReceiverTests.unsigned("svix-id")),
-            ("unsigned", 400, ReceiverTests.unsigned("svix-timestamp")),
-            ("unsigned", 400, ReceiverTests.unsigned("svix-signature")),
-            ("too_old", 400, ReceiverLab.sender.signed(Array("{}".utf8), id: "msg_1", time: ReceiverLab.now - 1_000)),
-            ("too_new", 400, ReceiverLab.sender.signed(Array("{}".utf8), id: "msg_1", time: ReceiverLab.now + 1_000)),
-            (
-                "forged", 401,
-                WebhookSender(secrets: ["whsec_" + String(repeating: "QUJD", count: 8)]).signed(
-                    Array("{}".utf8), id: "msg_1", time: ReceiverLab.now)
-            ), ("malformed", 400, ReceiverLab.sender.signed(Array("[1]".utf8), id: "msg_1", time: ReceiverLab.now)),
-        ] as [(String, Int, WebhookSender.Message)])
-    func whatIsNotSignedTouchesNoDatabase(cause: String, status: Int, message: WebhookSender.Message) async throws {
+    private static func signed(_ body: String, _ offset: Int64 = 0, by sender: WebhookSender = ReceiverLab.sender)
+        -> WebhookSender.Message
+    {
+        sender.signed(Array(body.utf8), id: "msg_1", time: ReceiverLab.now + offset)
+    }
+
+    private static let stranger = WebhookSender(secrets: ["whsec_" + String(repeating: "QUJD", count: 8)])
+
+    enum Refused: CaseIterable {
+        case withoutID, withoutTime, withoutSignature, tooOld, tooNew, forged, malformed
+
+        /// Signed when it is sent: the tests before may take longer than a signature is good for.
+        fileprivate var message: WebhookSender.Message {
+            switch self {
+            case .withoutID: unsigned("svix-id")
+            case .withoutTime: unsigned("svix-timestamp")
+            case .withoutSignature: unsigned("svix-signature")
+            case .tooOld: signed("{}", -1_000)
+            case .tooNew: signed("{}", 1_000)
+            case .forged: signed("{}", by: stranger)
+            case .malformed: signed("[1]")
+            }
+        }
+
+        var answer: (cause: String, status: Int) {
+            switch self {
+            case .withoutID, .withoutTime, .withoutSignature: ("unsigned", 400)
+            case .tooOld: ("too_old", 400)
+            case .tooNew: ("too_new", 400)
+            case .forged: ("forged", 401)
+            case .malformed: ("malformed", 400)
+            }
+        }
+    }
+
+    @Test(arguments: Refused.allCases) func whatIsNotSignedTouchesNoDatabase(_ refused: Refused) async throws {
+        let (message, (cause, status)) = (refused.message, refused.answer)
         try await run { database, lab in
             for _ in 0..<5 { #expect(try await lab.send(message) == status) }
             let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'engagement-worker receive'"

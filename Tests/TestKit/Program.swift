@@ -9,7 +9,9 @@ package struct Program: Sendable {
     private static let counter = Counter()
 
     /// Its output goes through files, so that no full pipe can stop it.
-    package static func run(_ name: String, _ arguments: [String], input: String = "") async throws -> Program {
+    package static func run(
+        _ name: String, _ arguments: [String], input: String = "", within limit: Duration = .seconds(60)
+    ) async throws -> Program {
         let base = TestCluster.folder + "/program-\(getpid())-\(counter.next())"
         let files = [base + ".in", base + ".out", base + ".err"]
         try input.write(toFile: files[0], atomically: false, encoding: .utf8)
@@ -18,7 +20,7 @@ package struct Program: Sendable {
         let process = try ChildProcess(
             "/usr/bin/env", [name] + arguments, input: .file(files[0]), output: .file(files[1]),
             errors: .file(files[2]))
-        try await eventually(within: .seconds(60), "\(name) ends") { !process.isRunning }
+        try await eventually(within: limit, "\(name) ends") { !process.isRunning }
         return Program(
             status: process.status ?? -1,
             output: try String(contentsOfFile: files[1], encoding: .utf8),

@@ -58,6 +58,8 @@ struct ChaosActor: Sendable {
             try await pause()
             try slot.start()
         case .term:
+            // A process that is still being loaded handles no signal yet.
+            if slot.worker.isRunning { try? await slot.worker.waitFor("worker.start") }
             if slot.worker.isRunning { stage.counts.add(.term) }
             slot.term()
             try await pause()
@@ -231,7 +233,8 @@ struct ChaosActor: Sendable {
             stage.book.noteOwnError(id)
             stage.world.setFault(.internalError, of: id, times: 2)
         }
-        try await stage.insert(numbers.sorted().map { ChaosWorkload.Row(subject: .engagement($0)) })
+        // Before all that waits: they are to meet it while it lasts.
+        try await stage.insert(numbers.sorted().map { ChaosWorkload.Row(subject: .engagement($0), priority: 5) })
         return Set(numbers.map(stage.world.id))
     }
 

@@ -64,7 +64,8 @@ enum ChaosAudit {
 
     /// Violations as text lines, none of them right, by the number of what must hold.
     static let violations: [(number: Int, sql: String)] = [
-        // An id that was inserted is pending, a dead letter, or a row that was observed after the insert.
+        // An id that was inserted is pending, a dead letter, or a row that was observed after the insert; that observation may
+        // have lost against a newer version that was asked for earlier.
         (
             1,
             """
@@ -73,6 +74,7 @@ enum ChaosAudit {
             FROM audit_inserts AS i LEFT JOIN engagements AS e ON e.id = i.engagement_id
             WHERE i.engagement_id ~ '^ngmt_[A-Za-z0-9]{1,64}$'
               AND NOT coalesce(e._observed_at >= i.at, false)
+              AND NOT EXISTS (SELECT FROM audit_writes AS w WHERE w.engagement_id = i.engagement_id AND w.observed_at >= i.at)
               -- A tombstone keeps its time, however often it is looked at.
               AND NOT (e._deleted_at IS NOT NULL
                        AND EXISTS (SELECT FROM audit_gone AS g WHERE g.engagement_id = i.engagement_id AND g.at >= i.at))

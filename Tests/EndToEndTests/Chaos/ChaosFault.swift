@@ -98,6 +98,19 @@ enum ChaosFault: String, CaseIterable, Sendable {
         }
     }
 
+    /// A worker's connections to Postgres fail or hang.
+    var breaksDatabaseLine: Bool {
+        switch self {
+        case .databaseBlackhole, .databaseDrip, .databaseCut, .databaseReset, .databaseFlap, .databaseSwallow: true
+        default: false
+        }
+    }
+
+    /// Postgres serves nobody, or not all.
+    var breaksDatabase: Bool {
+        [.backend, .restartFast, .restartImmediate, .tableLock, .readOnly].contains(self)
+    }
+
     /// Requests arrive late, or only when the fault is over.
     var slowsRequests: Bool { [.apiBlackhole, .apiDelay, .apiDrip].contains(self) }
 

@@ -63,7 +63,9 @@ struct ChaosInvariants: Sendable {
         let (counts, timeout) = (stage.counts, ChaosSlot.requestTimeout)
         // What became of it waited for the database then, which may have been away for a while.
         let lately = time - timeout - .seconds(20)...time
-        if !error.hasPrefix("HTTP"), !counts.windows(in: lately, slot: slot, of: \.breaksRequests).isEmpty {
+        if !error.hasPrefix("HTTP"),
+            !counts.windows(in: lately, slot: slot, of: { $0.breaksRequests || $0 == .freeze }).isEmpty
+        {
             return nil
         }
         var reason = "no request failed"
@@ -71,7 +73,12 @@ struct ChaosInvariants: Sendable {
             guard let away = counts.windows(in: sent...sent, of: \.isWholeAPI).last else { continue }
             // A failure is a job's own if what is asked for next is served. That may arrive late.
             let isLate = !counts.windows(in: sent...sent + .seconds(1), slot: slot, of: \.slowsRequests).isEmpty
-            let next = sent + (away.fault == .apiHang || isLate ? timeout : .zero) + .seconds(1)
+            var next = sent + (away.fault == .apiHang || isLate ? timeout : .zero) + .seconds(1)
+            // Under a limit its turn comes from Postgres, which may have none for a while.
+            let withheld =
+                counts.windows(in: sent...next, slot: slot, of: \.breaksDatabaseLine)
+                + counts.windows(in: sent...next, of: \.breaksDatabase)
+            next = withheld.map { $0.time.upperBound + .seconds(2) }.reduce(next, max)
             if next >= away.time.upperBound { return nil }
             reason = """
                 the API as a whole was away; since the request, in seconds: charged \(Self.seconds(time - sent)), \
