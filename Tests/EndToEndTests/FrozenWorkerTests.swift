@@ -26,6 +26,12 @@ struct FrozenWorkerTests {
         }
     }
 
+    /// Backends of workers that work, or did just now: what is on its way to them may be read in a moment.
+    private static let busyBackends = """
+        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'engagement-worker%'
+        AND (state <> 'idle' OR clock_timestamp() - state_change < interval '200 ms')
+        """
+
     /// One worker freezes between its request and the answer; another sees what changed meanwhile and ends first.
     private static func lateSnapshot(
         change: (Stage, String) async throws -> Void, shows: (Stage, String) -> (column: String, value: String)
@@ -40,6 +46,8 @@ struct FrozenWorkerTests {
             try await stage.insert([id])
             try await stage.world.waitForRequest(id, count: 2)
             try await late.freeze()
+            // It looks at the queue every few milliseconds: what it sent takes nothing any more.
+            try await stage.database.wait(for: Self.busyBackends, toBe: "0")
             stage.world.releaseHold(id)
             try await change(stage, id)
             let other = try await stage.worker()
@@ -74,11 +82,7 @@ struct FrozenWorkerTests {
             try await stage.world.waitForRequests(total: 6)
             try await victim.freeze()
             try await blocker.run(script: "ROLLBACK", name: "unlock")
-            let writing = """
-                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'
-                AND application_name LIKE 'engagement-worker write%'
-                """
-            try await stage.database.wait(for: writing, toBe: "0")
+            try await stage.database.wait(for: Self.busyBackends, toBe: "0")
             let committed = try await stage.database.count("SELECT count(*) FROM engagements") - 1
             #expect(committed > 0, "nothing was committed while it could not hear of it")
             #expect(victim.records(of: "job.done").count == 1, "it was told")
