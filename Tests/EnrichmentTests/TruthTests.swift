@@ -7,9 +7,6 @@ import Testing
 
 /// The database holds what the source says: field by field, child by child.
 @Suite(.serialized) struct TruthTests {
-    /// Looks at what is not finished yet come a minute after the first fetch: not while it is watched who writes.
-    private static let later = "UPDATE enrichment_queue SET available_at = available_at + interval '1 hour'"
-
     @Test(.timeLimit(.minutes(5))) func thousandsOfMixedEngagementsEqualTheTruth() async throws {
         let seed = TruthSeed.draw("thousandsOfMixedEngagementsEqualTheTruth")
         try await TruthLab.run(seed: seed) { lab in
@@ -18,7 +15,6 @@ import Testing
             #expect(try await lab.outcomes(of: "first", count: 2_000) == ["enriched": 2_000])
             try await expectTruth(lab, ids)
 
-            try await lab.database.run(Self.later)
             let touch = try await TruthTouch(lab.database, includesShared: false)
             try await lab.enrich(ids, reason: "again")
             #expect(try await lab.outcomes(of: "again", count: 2_000) == ["unchanged": 2_000])
@@ -42,7 +38,6 @@ import Testing
             let ids = idsOfOneShape(lab.world, count: 400)
             try await lab.enrich(ids, reason: "first")
             try await expectTruth(lab, ids)
-            try await lab.database.run(Self.later)
             let touch = try await TruthTouch(lab.database, includesShared: true)
             try await lab.enrich(ids, reason: "again")
             #expect(try await lab.outcomes(of: "again", count: ids.count) == ["unchanged": ids.count])
