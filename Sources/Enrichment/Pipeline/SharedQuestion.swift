@@ -1,6 +1,6 @@
 import AskElephant
 
-/// A question that is asked once for all who want to know at the same time, each whom the answer is of use to.
+/// A question that is asked once for all who want to know at the same time; whom its answer is of no use to asks anew.
 actor SharedQuestion<Value: Sendable> {
     /// What was found, and when it was really asked: before, the question may have waited for its turn, for seconds.
     struct Answer: Sendable {
@@ -17,9 +17,7 @@ actor SharedQuestion<Value: Sendable> {
     /// What was found by whoever asks already, unless that is of no use here: then it is asked anew.
     ///
     /// - Parameter isOfUse: by when it was asked; an answer to what is asked from now on is of use.
-    func value(
-        ask: @escaping @Sendable () async -> Answer, isOfUse: (Answer) -> Bool
-    ) async -> Value {
+    func value(ask: @escaping @Sendable () async -> Answer, isOfUse: (Answer) -> Bool) async -> Value {
         waiting += 1
         defer { waiting -= 1 }
         while true {
