@@ -60,14 +60,38 @@ struct BoardPauseTests {
         await board.stop()
     }
 
-    /// Who waits for a turn when the worker stops is told that there is none.
-    @Test func whoWaitsForATurnDoesNotOutlastTheWorker() async throws {
+    /// The alarm that says so is late, and a sender comes by: the turn is not its.
+    @Test func aTurnThatHasComeIsNoNewJobsWhileSomebodyWaits() async throws {
         let board = JobBoard(concurrency: 2)
-        _ = await board.rateLimited(sent: .now, after: .seconds(60))
+        _ = await board.rateLimited(sent: .now, after: .zero)
+        _ = await board.admit([Job(id: 1, claims: 1, engagementID: "ngmt_1")])
+        let sent = Sent()
+        let asking = Task { if await board.takeTurn(isFirst: true) { sent.names.withLock { $0.append("asking") } } }
+        try await eventually("it waits") { await board.paced.count == 1 }
+        await board.grantWithoutAWord()
+        let job = Task { if await board.takeNext() != nil { sent.names.withLock { $0.append("job") } } }
+        try await eventually("the sender waits") { await board.room()?[.normal] == 8 }
+        await board.wakeSenders()
+        try await eventually("the turn is taken") { sent.names.withLock(\.self) == ["asking"] }
+        await board.grant(1, from: .now, every: .zero)
+        for task in [asking, job] { await task.value }
+        #expect(sent.names.withLock(\.self) == ["asking", "job"])
+        await board.stop()
+    }
+
+    /// Who waits for a turn when the worker stops is told that there is none.
+    @Test(.timeLimit(.minutes(1))) func whoWaitsForATurnDoesNotOutlastTheWorker() async throws {
+        let board = JobBoard(concurrency: 2)
+        _ = await board.rateLimited(sent: .now, after: .seconds(3_600))
         let waiting = (0..<3).map { _ in Task { await board.takeTurn() } }
         try await eventually("they wait") { await board.paced.count == 3 }
         await board.stop()
         for one in waiting { #expect(await one.value == false) }
         #expect(await board.takeTurn() == false)
     }
+}
+
+extension JobBoard {
+    /// A turn that comes before anybody is woken.
+    fileprivate func grantWithoutAWord() { pace.grant(1, from: .now, every: .zero) }
 }

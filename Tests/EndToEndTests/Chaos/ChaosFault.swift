@@ -52,8 +52,8 @@ enum ChaosFault: String, CaseIterable, Sendable {
         case .snapshot: 4_000...10_000
         case .rowLock, .tableLock: 1_000...3_000
         case .scope: 3_000...6_000
-        // A request is given up after 4 s, and what is asked for then is to fail, too.
-        case .apiHang: 6_000...10_000
+        // A request is given up after 4 s, and what is asked for then is to fail, too, after another 4.
+        case .apiHang: 8_500...12_000
         case .apiError, .apiPage: 2_000...5_000
         case .backend, .restartFast, .restartImmediate, .bells: 500...1_500
         default: 500...3_000
